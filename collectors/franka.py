@@ -1,0 +1,33 @@
+"""The Franka Panda: published kinematics, limits and the poses that the task uses."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+NUM_ARM_JOINTS: Final = 7
+
+# Limits of "Franka Control Interface Documentation", Robot and interface specifications, Panda.
+JOINT_LOWER_RAD: Final = (-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973)
+JOINT_UPPER_RAD: Final = (2.8973, 1.7628, 2.8973, -0.0698, 2.8973, 3.7525, 2.8973)
+JOINT_VELOCITY_LIMIT_RAD_S: Final = (2.1750, 2.1750, 2.1750, 2.1750, 2.6100, 2.6100, 2.6100)
+
+# Modified Denavit-Hartenberg parameters, same document: (a [m], d [m], alpha [rad]) of joints 1 to 7, then the flange.
+DH_CRAIG: Final = (
+    (0.0, 0.333, 0.0),
+    (0.0, 0.0, -math.pi / 2),
+    (0.0, 0.316, math.pi / 2),
+    (0.0825, 0.0, math.pi / 2),
+    (-0.0825, 0.384, -math.pi / 2),
+    (0.0, 0.0, math.pi / 2),
+    (0.088, 0.0, math.pi / 2),
+)
+FLANGE_OFFSET_M: Final = 0.107  # joint 7 frame to flange, along z
+HAND_YAW_ON_FLANGE_RAD: Final = -math.pi / 4  # franka_description, hand.xacro: panda_hand is turned about the flange's z
+FINGERTIP_OFFSET_M: Final = 0.1034  # franka_description: panda_hand to panda_hand_tcp, along z
+
+# One finger's travel. The two fingers move in opposite senses along the hand's y axis.
+FINGER_OPEN_M: Final = 0.04
+FINGER_CLOSED_M: Final = 0.0
+
+HOME_RAD: Final = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)

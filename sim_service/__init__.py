@@ -1,0 +1,1 @@
+"""Owns the simulator and the job: adapters, collection, command line."""
