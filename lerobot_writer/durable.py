@@ -1,0 +1,51 @@
+"""Files that survive a power cut: written beside, flushed, renamed, directory flushed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def flush(path: Path) -> None:
+    """Force a file's, or a directory's, content to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path) -> None:
+    """Create a directory and its parents so that all of them survive a power cut."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+        flush(directory.parent)
+
+
+def publish(root: Path, staging: Path, files: Sequence[Path]) -> None:
+    """Move files from `staging` to the same relative paths below `root`, in order; the last one is the commit.
+
+    The staged files must have been flushed and the target directories must exist. All directories are flushed before
+    the last file is moved, and its own after it.
+    """
+    *first, last = files
+    for file in first:
+        (staging / file).replace(root / file)
+    for directory in {(root / file).parent for file in first}:
+        flush(directory)
+    (staging / last).replace(root / last)
+    flush((root / last).parent)
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Write a new file and force it to the disk; creates its directory."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())

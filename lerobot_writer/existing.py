@@ -1,0 +1,207 @@
+"""An existing dataset: is it one, can it be continued, and what did a killed writer leave behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lerobot_writer import layout
+from lerobot_writer.durable import flush, write_flushed
+from lerobot_writer.errors import DatasetExistsError, ResumeError, raise_all
+from lerobot_writer.schema import Schema
+from lerobot_writer.stats import Counts, Moments, exact_column, image_entry, vector_entry
+from lerobot_writer.tables import column_parts, read_histograms, read_table, tasks_jsonl, tasks_table, write_table
+
+WRITER_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What a dataset holds. rows: the episode rows of its last meta file, when that is not full."""
+
+    episodes: int
+    frames: int
+    tasks: tuple[str, ...]
+    rows: pa.Table | None
+    histograms: dict[str, Counts]
+
+
+def empty_contents() -> Contents:
+    return Contents(0, 0, (), None, {})
+
+
+def require_free(root: Path, overwrite: bool) -> None:
+    """Raise unless a new dataset may be started at `root`; with `overwrite`, delete the dataset that is there."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return
+    if not root.is_dir():
+        raise DatasetExistsError(f"{root} exists and is not a folder")
+    is_dataset = (root / layout.INFO).exists() or (root / layout.WRITER).exists()
+    if not is_dataset:
+        found = ", ".join(sorted(path.name for path in root.iterdir())[:5])
+        raise DatasetExistsError(f"{root} is not empty and holds no dataset (found: {found}); choose another folder")
+    if not overwrite:
+        raise DatasetExistsError(f"{root} holds a dataset already; resume it or choose another folder")
+    shutil.rmtree(root)
+
+
+def writer_json(schema: Schema, repo_id: str, quantile_episodes: int) -> bytes:
+    content = {
+        "format": WRITER_FORMAT,
+        "repo_id": repo_id,
+        "image_stride": schema.image_stride,
+        "quantile_episodes": quantile_episodes,
+    }
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def reopen(root: Path, schema: Schema, repo_id: str) -> Contents:
+    """Check that the dataset is of this schema, remove what was not committed and bring its statistics up to date.
+
+    Raises ResumeError, before anything is changed, when it cannot be continued.
+    """
+    info = _read_json(root / layout.INFO) if (root / layout.INFO).exists() else None
+    if info is None:
+        if (root / layout.WRITER).exists() or not any(root.iterdir()):
+            _remove_left_overs(root, keep=set())
+            for path in (layout.STATS, layout.TASKS, layout.TASKS_JSONL):
+                (root / path).unlink(missing_ok=True)
+            return empty_contents()
+        found = ", ".join(sorted(path.name for path in root.iterdir())[:5])
+        raise DatasetExistsError(f"{root} is not empty and holds no dataset (found: {found}); choose another folder")
+    _require_same_schema(root, schema, repo_id, info)
+    contents, keep = _read_contents(root, schema, info)
+    _remove_left_overs(root, keep)
+    return contents
+
+
+def refresh_statistics(
+    root: Path, schema: Schema, repo_id: str, contents: Contents
+) -> tuple[dict[str, Moments], dict[str, NDArray[np.float64]]]:
+    """Recompute stats.json from all the data, one column at a time; returns moments and quantiles of the vectors."""
+    entries: dict[str, dict[str, Any]] = {}
+    files = sorted(path for path in layout.numbered_files(root) if path.parts[0] == layout.DATA.name)
+    moments, quantiles = {}, {}
+    for name, (dtype, dimensions) in schema.columns().items():
+
+        def parts(name: str = name) -> Iterator[NDArray[Any]]:
+            for file in files:
+                yield from column_parts(root / file, name)
+
+        moments[name], quantiles[name] = exact_column(parts, contents.frames, dimensions, np.dtype(dtype).itemsize)
+        entries[name] = vector_entry(moments[name], quantiles[name])
+    for key, counts in contents.histograms.items():
+        entries[key] = image_entry(counts, contents.frames)
+    replace_file(root, layout.STATS, stats_json(schema, entries))
+    replace_file(root, layout.WRITER, writer_json(schema, repo_id, contents.episodes))
+    return moments, quantiles
+
+
+def stats_json(schema: Schema, entries: dict[str, dict[str, Any]]) -> bytes:
+    return (json.dumps({name: entries[name] for name in schema.features()}, indent=1) + "\n").encode()
+
+
+def replace_file(root: Path, file: Path, content: bytes) -> None:
+    """Replace one small file durably; a reader sees the old or the new one."""
+    beside = root / layout.UNFINISHED / file
+    write_flushed(beside, content)
+    beside.replace(root / file)
+    flush((root / file).parent)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ResumeError(f"cannot read {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise ResumeError(f"{path} holds no JSON object")
+    return content
+
+
+def _require_same_schema(root: Path, schema: Schema, repo_id: str, info: dict[str, Any]) -> None:
+    if not (root / layout.WRITER).exists():
+        raise ResumeError(f"{root} was not written by lerobot_writer (no {layout.WRITER}): it cannot be continued")
+    writer = _read_json(root / layout.WRITER)
+    problems = []
+    if writer.get("format") != WRITER_FORMAT:
+        problems.append(f"format of {layout.WRITER}: found {writer.get('format')}, this writer knows {WRITER_FORMAT}")
+    if writer.get("repo_id") != repo_id:
+        problems.append(f"repo_id: the dataset has {writer.get('repo_id')!r}, asked for {repo_id!r}")
+    asked = schema.info(0, 0, 0)
+    for key in ("codebase_version", "fps", "robot_type", "data_path", "video_path"):
+        if info.get(key) != asked[key]:
+            problems.append(f"{key}: the dataset has {info.get(key)!r}, asked for {asked[key]!r}")
+    have, want = info.get("features") or {}, asked["features"]
+    for name in sorted({*have, *want}):
+        if have.get(name) != want.get(name):
+            problems.append(f"feature {name}: the dataset has {have.get(name)}, asked for {want.get(name)}")
+    raise_all(ResumeError, f"cannot continue {root} with another schema", problems)
+
+
+def _read_contents(root: Path, schema: Schema, info: dict[str, Any]) -> tuple[Contents, set[Path]]:
+    """The committed contents and the numbered files that belong to them. Rewrites what runs ahead of info.json."""
+    episodes, frames = info["total_episodes"], info["total_frames"]
+    keep: set[Path] = set()
+    rows: pa.Table | None = None
+    per_file = layout.EPISODES_PER_META_FILE
+    to_rewrite: list[tuple[Path, pa.Table]] = []
+    counted = 0
+    for number in range(-(-episodes // per_file)):
+        file = layout.episodes_file(*layout.chunk_and_file(number))
+        if not (root / file).exists():
+            break
+        rows = read_table(root / file)
+        if counted + rows.num_rows > episodes:
+            rows = rows.slice(0, episodes - counted)
+            to_rewrite.append((file, rows))
+        counted += rows.num_rows
+        keep.add(file)
+        for row in rows.select([name for name in rows.column_names if name.endswith(("chunk_index", "file_index"))]).to_pylist():
+            keep.add(layout.data_file(row["data/chunk_index"], row["data/file_index"]))
+            for key in schema.video_keys:
+                keep.add(layout.video_file(key, row[f"videos/{key}/chunk_index"], row[f"videos/{key}/file_index"]))
+    histogram_files = [layout.histogram_file(*layout.chunk_and_file(e)) for e in range(episodes)]
+    keep.update(histogram_files)
+    missing = sorted(str(file) for file in keep if not (root / file).exists())
+    problems = [f"missing {', '.join(missing[:5])}" + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")] if missing else []
+    if counted != episodes or rows is None:
+        problems.append(f"info.json counts {episodes} episodes, meta/episodes holds {counted}")
+    elif rows.column("dataset_to_index")[-1].as_py() != frames:
+        problems.append(f"info.json counts {frames} frames, meta/episodes ends at {rows.column('dataset_to_index')[-1]}")
+    tasks = read_table(root / layout.TASKS).column("task").to_pylist() if (root / layout.TASKS).exists() else []
+    if len(tasks) < info["total_tasks"]:
+        problems.append(f"info.json counts {info['total_tasks']} tasks, tasks.parquet holds {len(tasks)}")
+    raise_all(ResumeError, f"{root} is damaged or was extended by another tool", problems)
+
+    for file, table in to_rewrite:
+        write_table(table, root / layout.UNFINISHED / file)
+        (root / layout.UNFINISHED / file).replace(root / file)
+        flush((root / file).parent)
+    if len(tasks) > info["total_tasks"]:
+        tasks = tasks[: info["total_tasks"]]
+        write_table(tasks_table(tasks), root / layout.UNFINISHED / layout.TASKS)
+        (root / layout.UNFINISHED / layout.TASKS).replace(root / layout.TASKS)
+        replace_file(root, layout.TASKS_JSONL, tasks_jsonl(tasks))
+    histograms = {key: np.zeros((3, 256), dtype=np.int64) for key in schema.video_keys}
+    for file in histogram_files if schema.video_keys else []:
+        for key, counts in read_histograms(root / file).items():
+            histograms[key] += counts
+    open_rows = rows if episodes % per_file else None
+    return Contents(episodes, frames, tuple(tasks), open_rows, histograms), keep
+
+
+def _remove_left_overs(root: Path, keep: set[Path]) -> None:
+    """Remove what a killed writer left: numbered files that no committed episode names, and `.unfinished/`."""
+    for file in layout.numbered_files(root):
+        if file not in keep:
+            (root / file).unlink()
+    shutil.rmtree(root / layout.UNFINISHED, ignore_errors=True)
