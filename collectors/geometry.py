@@ -123,9 +123,3 @@ def rotation_angle(a_wxyz: ArrayLike, b_wxyz: ArrayLike) -> float:
     """The angle [rad] between two orientations, 0 to pi; exact near zero."""
     relative = quat_multiply(quat_conjugate(a_wxyz), b_wxyz)
     return float(2.0 * np.arctan2(np.linalg.norm(relative[1:]), abs(relative[0])))
-
-
-def quat_continuous(quat_wxyz: ArrayLike, previous_wxyz: ArrayLike) -> Array:
-    """The same rotation with the sign (q or -q) that lies nearer to the previous quaternion."""
-    q = np.array(quat_wxyz, dtype=np.float64)
-    return -q if float(q @ np.asarray(previous_wxyz, dtype=np.float64)) < 0 else q

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
+from lerobot_writer.check.files import INFO, Tree
 from lerobot_writer.check.reading import Unreadable, read_json, shown
 from lerobot_writer.check.report import Report
 
-PATH = "meta/info.json"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 STATE_AND_ACTION = ("observation.state", "action")
@@ -92,26 +92,26 @@ class Info:
         return tuple(name for name in self.features if name not in usable)
 
 
-def check_info(root: Path, report: Report) -> Info | None:
+def check_info(tree: Tree, report: Report) -> Info | None:
     """Checks I1, I2, I4 and I5. None if the file is missing (F1) or no JSON object (I1)."""
-    if not (root / PATH).is_file():
-        report.skip(("I1", "I2", "I3", "I4", "I5"), f"{PATH} is missing")
+    if INFO not in tree:
+        report.skip(("I1", "I2", "I3", "I4", "I5"), f"{INFO} is missing")
         return None
     try:
-        document = read_json(root / PATH)
+        document = read_json(tree.root / INFO)
         if not isinstance(document, dict):
             raise Unreadable(shown(document))
     except Unreadable as error:
-        report.add("I1", PATH, "a JSON object", str(error))
-        report.skip(("I2", "I3", "I4", "I5"), f"{PATH} does not read")
+        report.add("I1", INFO, "a JSON object", str(error))
+        report.skip(("I2", "I3", "I4", "I5"), f"{INFO} does not read")
         return None
     _check_keys(document, report)
     for key, path in (("data_path", DATA_PATH), ("video_path", VIDEO_PATH)):
         if document.get(key) != path:
-            report.add("I2", PATH, f"{key} {path}", shown(document.get(key)))
+            report.add("I2", INFO, f"{key} {path}", shown(document.get(key)))
     features = document.get("features")
     if not isinstance(features, dict):
-        report.add("I4", PATH, "features as an object", shown(features))
+        report.add("I4", INFO, "features as an object", shown(features))
         features = {}
     cameras = {name: feature for name, feature in features.items() if _is_camera(feature)}
     vectors = {name: feature for name, feature in features.items() if name not in cameras}
@@ -130,30 +130,43 @@ def check_info(root: Path, report: Report) -> Info | None:
     )
 
 
+def check_totals(info: Info, episodes: int | None, frames: int | None, tasks: int | None, report: Report) -> None:
+    """Checks I3. episodes, frames, tasks: What the files hold, None if they do not read."""
+    report.ran("I3")
+    held = (("episodes", info.total_episodes, episodes), ("frames", info.total_frames, frames))
+    for what, told, found in (*held, ("tasks", info.total_tasks, tasks)):
+        if told is None or found is None:
+            report.skip(("I3",), f"total_{what}: {'the files do not read' if found is None else 'info does not say'}")
+        elif told != found:
+            report.add("I3", INFO, f"total_{what} {found}, which the files hold", str(told))
+    if info.total_episodes == 0:
+        report.add("I3", INFO, "at least one episode", "total_episodes 0")
+
+
 def _check_keys(document: Mapping[str, object], report: Report) -> None:
     for key in sorted(_KEYS - document.keys()):
-        report.add("I1", PATH, f"the key {key}", "no such key")
+        report.add("I1", INFO, f"the key {key}", "no such key")
     for key in sorted(document.keys() - _KEYS):
-        report.add("I1", PATH, "no other keys", f"the key {key}")
+        report.add("I1", INFO, "no other keys", f"the key {key}")
     present = {key: document[key] for key in document.keys() & _KEYS}
     for key, value in _FIXED.items():
         if key in present and not _same(present[key], value):
-            report.add("I1", PATH, f"{key} {shown(value)}", shown(present[key]))
+            report.add("I1", INFO, f"{key} {shown(value)}", shown(present[key]))
     for key in _TOTALS:
         if key in present and _count(present[key]) is None:
-            report.add("I1", PATH, f"{key} as an integer of at least 0", shown(present[key]))
+            report.add("I1", INFO, f"{key} as an integer of at least 0", shown(present[key]))
     if "robot_type" in present and not isinstance(present["robot_type"], str):
-        report.add("I1", PATH, "robot_type as a string", shown(present["robot_type"]))
+        report.add("I1", INFO, "robot_type as a string", shown(present["robot_type"]))
     if "fps" in present and _positive(present["fps"]) is None:
-        report.add("I1", PATH, "fps as a positive integer", shown(present["fps"]))
+        report.add("I1", INFO, "fps as a positive integer", shown(present["fps"]))
     splits = {"train": f"0:{present.get('total_episodes')}"}
     if "splits" in present and present["splits"] != splits:
-        report.add("I1", PATH, f"splits {shown(splits)}", shown(present["splits"]))
+        report.add("I1", INFO, f"splits {shown(splits)}", shown(present["splits"]))
 
 
 def _check_features(features: Mapping[str, object], vectors: Mapping[str, object], report: Report) -> None:
     def wrong(name: str, expected: str, found: object) -> None:
-        report.add("I4", PATH, f"{name}: {expected}", shown(found))
+        report.add("I4", INFO, f"{name}: {expected}", shown(found))
 
     for name in features:
         if "/" in name or not name:
@@ -167,7 +180,7 @@ def _check_features(features: Mapping[str, object], vectors: Mapping[str, object
             continue
         dtype, shape, names = feature["dtype"], feature["shape"], feature["names"]
         if name in SCALARS:
-            if (dtype, shape, names) != (SCALARS[name], [1], None):
+            if (dtype, names) != (SCALARS[name], None) or not _same(shape, [1]):
                 wrong(name, f"{SCALARS[name]} [1], names null", feature)
             continue
         if dtype != "float32":
@@ -182,7 +195,7 @@ def _check_features(features: Mapping[str, object], vectors: Mapping[str, object
 
 def _check_camera(name: str, feature: Mapping[str, object], fps: object, report: Report) -> None:
     def wrong(expected: str, found: object) -> None:
-        report.add("I5", PATH, f"{name}: {expected}", shown(found))
+        report.add("I5", INFO, f"{name}: {expected}", shown(found))
 
     if feature.keys() != {"dtype", "shape", "names", "info"}:
         wrong("the keys dtype, shape, names, info", sorted(feature))
@@ -212,7 +225,7 @@ def _check_camera(name: str, feature: Mapping[str, object], fps: object, report:
         "video.codec": ('"h264" or "av1"', info.get("video.codec") in ("h264", "av1")),
         "video.g": ("an integer of at least 1", _positive(info.get("video.g")) is not None),
         "video.crf": ("an integer of at least 0", _count(info.get("video.crf")) is not None),
-        "video.preset": ("a string or an integer", isinstance(info.get("video.preset"), (str, int))),
+        "video.preset": ("a string or an integer", type(info.get("video.preset")) in (str, int)),
     }
     keys = {*fixed, *chosen, "video.height", "video.width"}
     if info.keys() != keys:
@@ -251,11 +264,12 @@ def _is_camera(feature: object) -> bool:
 
 def _same(found: object, expected: object) -> bool:
     """Equality in which 1, 1.0 and true differ."""
-    return type(found) is type(expected) and found == expected
+    return json.dumps(found, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """The value if it is a count that indices of any library can hold, else None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
 
 
 def _positive(value: object) -> int | None:

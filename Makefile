@@ -1,0 +1,62 @@
+# `make demo` and `make test` do all of their own set-up. PYTHON chooses the interpreter, VENV the environment's folder.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DEMO ?= datasets/demo
+
+.PHONY: demo test test-long check format examples judge judge-all kill-sweep bench pictures clean help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.installed ## set up, collect five episodes on the embedded simulator, check the dataset
+	$(BIN)/isaac-collect collect --num-episodes 5 --seed 42 --output $(DEMO) --resume
+	$(BIN)/isaac-collect check $(DEMO)
+	@echo 'Ready. In LeRobot: LeRobotDataset("isaac-collect/pick_place", root="$(abspath $(DEMO))")'
+
+test: $(VENV)/.installed-dev ## set up, run all tests but the long ones
+	$(BIN)/python -m pytest
+
+test-long: $(VENV)/.installed-dev ## the tests that take minutes
+	$(BIN)/python -m pytest -m long
+
+check: $(VENV)/.installed-dev ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+examples: $(VENV)/.installed ## run the examples
+	$(BIN)/python examples/write_a_dataset.py
+	$(BIN)/python examples/collect_ten_episodes.py --episodes 1
+
+judge: $(VENV)/.installed-dev ## read, edit and extend our datasets with the real LeRobot 0.6.1 (makes its environment)
+	$(BIN)/python tests/judges/run.py --lerobot 0.6.1
+
+judge-all: judge ## the same with 0.4.4, and the third-party validators
+	$(BIN)/python tests/judges/run.py --lerobot 0.4.4
+	$(BIN)/python tests/judges/validators.py
+
+kill-sweep: $(VENV)/.installed-dev ## 200 kills of a writing process, judged by LeRobot
+	$(BIN)/python tests/judges/kill_sweep.py --kills 200
+
+bench: $(VENV)/.installed-dev ## speed and memory
+	$(BIN)/python -m bench.writer
+	$(BIN)/python -m bench.collect
+
+pictures: $(VENV)/.installed ## the pictures of the README
+	$(BIN)/python docs/make_pictures.py
+
+clean: ## remove environments and caches; datasets stay
+	rm -rf .venv* .cache .mypy_cache .ruff_cache .pytest_cache *.egg-info build
+
+$(VENV)/.installed: pyproject.toml tools/setup.sh
+	tools/setup.sh $(PYTHON) $(VENV)
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml tools/setup.sh
+	tools/setup.sh $(PYTHON) $(VENV) dev
+	@touch $@ $(VENV)/.installed

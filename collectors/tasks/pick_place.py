@@ -1,0 +1,222 @@
+"""Pick the object up and place it on the green circle: layout, instruction, waypoints, success."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal
+
+import numpy as np
+
+from collectors.franka import FINGER_CLOSED_M, FINGER_OPEN_M, HOME_RAD, NUM_ARM_JOINTS
+from collectors.geometry import Array, Pose, matrix_from_quat, quat_about_axis
+from collectors.kinematics import (
+    clip_to_limits,
+    fingertip_position,
+    hand_pose,
+    least_tilt,
+    solve_planar,
+    wrist_yaw_along,
+)
+from collectors.objects import PALETTE, ObjectKind
+from collectors.scene import TABLE_SURFACE_Z_M, Scene
+from collectors.waypoints import Plan, UnreachableError, Waypoint
+
+AREA_X_M: Final = (0.3, 0.7)
+AREA_Y_M: Final = (-0.3, 0.3)
+MIN_CARRY_M: Final = 0.1  # from pick to place, in the plane
+LIFT_M: Final = 0.10  # of the free-space waypoints above the contact waypoints
+RELEASE_HEIGHT_M: Final = 0.002  # the object drops this far onto the table
+COLOUR_JITTER: Final = 0.03  # per channel
+MAX_RESAMPLES: Final = 100
+MAX_TILT_RAD: Final = math.radians(20)
+
+# Tall objects: HOME's fingertips hang at half their height and have to rise above them on the way, and a leaning hand
+# would strike them. Least distance in the plane from HOME's fingertips to pick and place, by the object's height.
+TALL_CLEARANCE_M: Final = 0.2
+TALLEST_CLEARANCE_M: Final = 0.26
+TALLEST_HEIGHT_M: Final = 0.15
+TALL_MAX_TILT_RAD: Final = math.radians(5)
+
+GOAL_TOLERANCE_M: Final = 0.05
+STRICT_GOAL_TOLERANCE_M: Final = 0.02
+RESTING_TOLERANCE_M: Final = 0.005
+UPRIGHT_TOLERANCE_RAD: Final = math.radians(15)
+HOME_TOLERANCE_RAD: Final = 0.05
+MIN_LIFT_M: Final = 0.02
+
+_HOME_TIPS_M: Final = fingertip_position(hand_pose(HOME_RAD))
+_XY = tuple[float, float]
+FailureReason = Literal["", "missed_grasp", "dropped", "off_target", "not_home"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What came of an episode.
+
+    failure_reason: "" on success, else the first that holds: "missed_grasp", the object was never attached; "dropped",
+    it came off the table by less than MIN_LIFT_M, or does not stand upright on it at the end; "off_target", it stands
+    farther than GOAL_TOLERANCE_M from the goal; "not_home", the arm did not return. placement_error_m: from the
+    object's centre to the goal's, in the plane. success_2cm: success with at most 2 cm of placement error.
+    """
+
+    failure_reason: FailureReason
+    placement_error_m: float
+
+    @property
+    def success(self) -> bool:
+        return self.failure_reason == ""
+
+    @property
+    def success_2cm(self) -> bool:
+        return self.success and self.placement_error_m <= STRICT_GOAL_TOLERANCE_M
+
+
+@dataclass(frozen=True, eq=False)
+class _Poses:
+    """The four arm positions [rad], shape (7,), that the waypoints are made of, before noise."""
+
+    at_pick: Array
+    above_pick: Array
+    at_place: Array
+    above_place: Array
+    tilt_rad: float
+    wrist_yaw_rad: float
+
+
+@dataclass(frozen=True)
+class PickPlace:
+    """objects: one of them is drawn per episode. waypoint_noise_rad: bound of the uniform noise on each joint of the
+    free-space waypoints; tall objects get none."""
+
+    objects: tuple[ObjectKind, ...]
+    waypoint_noise_rad: float = 0.05
+    name: ClassVar[str] = "pick_place"
+
+    def draw(self, rng: np.random.Generator) -> Plan:
+        """The plan of one episode, a function of the generator's state alone.
+
+        Order of the draws: the object; where it has no colour of its own, the colour and its jitter; the object's yaw;
+        picks until one is reachable; places until one is MIN_CARRY_M away from the pick and reachable with it; the
+        noise. Raises UnreachableError after MAX_RESAMPLES unreachable picks and places.
+        """
+        kind = self.objects[int(rng.integers(len(self.objects)))]
+        colour, rgb = _draw_colour(rng, kind)
+        yaw = float(rng.uniform(0.0, kind.yaw_period_rad))
+        pick, place, poses, resampled = _draw_layout(rng, kind, yaw)
+        bound = 0.0 if kind.is_tall else self.waypoint_noise_rad
+        noise = rng.uniform(-bound, bound, size=(4, NUM_ARM_JOINTS))
+        return Plan(
+            scene=Scene(kind, _standing(kind, pick, yaw), rgb, place),
+            task=f"Pick up the {f'{colour} {kind.label}'.lstrip()} and place it on the green circle.",
+            waypoints=_waypoints(poses, noise),
+            colour=colour,
+            object_yaw_rad=yaw,
+            tilt_rad=poses.tilt_rad,
+            wrist_yaw_rad=poses.wrist_yaw_rad,
+            resampled=resampled,
+        )
+
+    def judge(self, scene: Scene, object_to_world: Pose, arm_rad: Array, grasped: bool, lifted_m: float) -> Judgement:
+        """See `Task.judge`."""
+        error_m = math.dist(object_to_world.position[:2], scene.goal_xy_m)
+        resting = abs(lowest_point_m(scene.kind, object_to_world) - TABLE_SURFACE_Z_M) <= RESTING_TOLERANCE_M
+        rise = float(matrix_from_quat(object_to_world.quat_wxyz)[2, 2])  # of the object's z axis
+        upright = rise >= math.cos(UPRIGHT_TOLERANCE_RAD)
+        reason: FailureReason = ""
+        if not grasped:
+            reason = "missed_grasp"
+        elif lifted_m < MIN_LIFT_M or not (resting and upright):
+            reason = "dropped"
+        elif error_m > GOAL_TOLERANCE_M:
+            reason = "off_target"
+        elif np.abs(arm_rad - np.asarray(HOME_RAD)).max() > HOME_TOLERANCE_RAD:
+            reason = "not_home"
+        return Judgement(reason, error_m)
+
+
+def lowest_point_m(kind: ObjectKind, object_to_world: Pose) -> float:
+    """Height [m] in the world of the object's lowest point."""
+    half_x, half_y, half_z = (size / 2 for size in kind.size_m)
+    x, y, z = np.abs(matrix_from_quat(object_to_world.quat_wxyz)[2])  # vertical parts of the object's axes
+    across = half_x * math.hypot(x, y) if kind.shape == "cylinder" else half_x * x + half_y * y
+    return float(object_to_world.position[2] - across - half_z * z)
+
+
+def _draw_colour(rng: np.random.Generator, kind: ObjectKind) -> tuple[str, tuple[float, float, float]]:
+    if kind.rgb is not None:
+        return "", kind.rgb
+    name = list(PALETTE)[int(rng.integers(len(PALETTE)))]
+    jittered = np.asarray(PALETTE[name]) + rng.uniform(-COLOUR_JITTER, COLOUR_JITTER, size=3)
+    r, g, b = np.clip(jittered, 0.0, 1.0)
+    return name, (float(r), float(g), float(b))
+
+
+def _draw_layout(rng: np.random.Generator, kind: ObjectKind, yaw_rad: float) -> tuple[_XY, _XY, _Poses, int]:
+    """Pick and place [m], the arm's poses there, and how many unreachable spots were passed over."""
+    pick: _XY | None = None
+    resampled = 0
+    while resampled <= MAX_RESAMPLES:
+        spot = float(rng.uniform(*AREA_X_M)), float(rng.uniform(*AREA_Y_M))
+        if pick is not None and math.dist(pick, spot) < MIN_CARRY_M:
+            continue
+        poses = _solve(kind, yaw_rad, pick or spot, spot)
+        if poses is None:
+            resampled += 1
+        elif pick is None:
+            pick = spot
+        else:
+            return pick, spot, poses, resampled
+    raise UnreachableError(f"no reachable pick and place for the {kind.label}", MAX_RESAMPLES)
+
+
+def _solve(kind: ObjectKind, yaw_rad: float, pick_xy_m: _XY, place_xy_m: _XY) -> _Poses | None:
+    """The arm at the pick, at the place and above both; None when one of them cannot be served."""
+    if min(math.dist(pick_xy_m, _HOME_TIPS_M[:2]), math.dist(place_xy_m, _HOME_TIPS_M[:2])) < _clearance_m(kind):
+        return None
+    grasp_z = TABLE_SURFACE_Z_M + kind.grasp_height_m
+    pick = np.array([*pick_xy_m, grasp_z])
+    place = np.array([*place_xy_m, grasp_z + RELEASE_HEIGHT_M])
+    lift = np.array([0.0, 0.0, LIFT_M])
+    pick_tilt, place_tilt, above_pick_tilt, above_place_tilt = map(least_tilt, (pick, place, pick + lift, place + lift))
+    if pick_tilt is None or place_tilt is None or above_pick_tilt is None or above_place_tilt is None:
+        return None
+    tilt = max(pick_tilt, place_tilt)  # one for both, so that the object is set down as upright as it was taken
+    above_pick_tilt, above_place_tilt = max(tilt, above_pick_tilt), max(tilt, above_place_tilt)
+    if max(above_pick_tilt, above_place_tilt) > (TALL_MAX_TILT_RAD if kind.is_tall else MAX_TILT_RAD):
+        return None
+    # Any yaw suits a round object. The way down bulges by up to 1 cm in the arm plane: let the fingers close across it.
+    is_round = kind.shape == "cylinder"
+    wrist_yaw = 0.0 if is_round else wrist_yaw_along(yaw_rad, kind.yaw_period_rad, pick, tilt)
+    at_pick = solve_planar(pick, wrist_yaw, tilt)
+    above_pick = solve_planar(pick + lift, wrist_yaw, above_pick_tilt)
+    at_place = solve_planar(place, wrist_yaw, tilt)
+    above_place = solve_planar(place + lift, wrist_yaw, above_place_tilt)
+    if at_pick is None or above_pick is None or at_place is None or above_place is None:
+        return None
+    return _Poses(at_pick, above_pick, at_place, above_place, tilt, wrist_yaw)
+
+
+def _clearance_m(kind: ObjectKind) -> float:
+    if not kind.is_tall:
+        return 0.0
+    return TALLEST_CLEARANCE_M if kind.size_m[2] > TALLEST_HEIGHT_M else TALL_CLEARANCE_M
+
+
+def _waypoints(poses: _Poses, noise: Array) -> tuple[Waypoint, ...]:
+    """noise: [rad], shape (4, 7), one row for each free-space waypoint in its order."""
+    return (
+        Waypoint("APPROACH_PICK", clip_to_limits(poses.above_pick + noise[0]), FINGER_OPEN_M),
+        Waypoint("DOWN_PICK", poses.at_pick, FINGER_OPEN_M),
+        Waypoint("CLOSE_GRIPPER", poses.at_pick, FINGER_CLOSED_M, then="attach"),
+        Waypoint("LIFT", clip_to_limits(poses.above_pick + noise[1]), FINGER_CLOSED_M),
+        Waypoint("MOVE_TO_PLACE", clip_to_limits(poses.above_place + noise[2]), FINGER_CLOSED_M),
+        Waypoint("DOWN_PLACE", poses.at_place, FINGER_CLOSED_M),
+        Waypoint("OPEN_GRIPPER", poses.at_place, FINGER_OPEN_M, then="detach"),
+        Waypoint("RETRACT", clip_to_limits(poses.above_place + noise[3]), FINGER_OPEN_M),
+        Waypoint("HOME", np.array(HOME_RAD), FINGER_OPEN_M),
+    )
+
+
+def _standing(kind: ObjectKind, xy_m: _XY, yaw_rad: float) -> Pose:
+    return Pose((*xy_m, TABLE_SURFACE_Z_M + kind.size_m[2] / 2), quat_about_axis((0, 0, 1), yaw_rad))

@@ -1,0 +1,107 @@
+"""`isaac-collect`, also `python -m sim_service`: the command line, where everything is wired together."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from collectors.replay import joint_deviation, replay
+from collectors.simulator import SimulatorError
+from lerobot_writer.check import check_dataset
+from sim_service.collect_command import BAD_ARGUMENTS, DONE, FAILED, run_collect
+from sim_service.collection import drive
+from sim_service.config import ConfigError, add_collect_flags, apply_environment, collect_config
+from sim_service.recorded import DatasetError, load_episode, open_dataset
+from sim_service.report.contact_sheet import write_contact_sheet
+from sim_service.simulators import SimulatorUnavailable, open_simulator
+
+REPLAY_TOLERANCE = 1e-6  # rad, m and rad/s; MuJoCo repeats itself to the bit on one machine
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="isaac-collect", description="Franka pick-and-place demonstrations as LeRobot v3.0 datasets."
+    )
+    parser.add_argument("--verbose", action="store_true", help="log what each phase of an episode reached")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    collect = commands.add_parser("collect", help="collect episodes into a dataset")
+    add_collect_flags(collect)
+    apply_environment(collect)
+
+    check = commands.add_parser("check", help="check a dataset against every rule of the format")
+    check.add_argument("dataset", type=Path)
+    check.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    replayed = commands.add_parser("replay", help="run a recorded episode's actions again and compare the states")
+    replayed.add_argument("dataset", type=Path)
+    replayed.add_argument("episode", type=int)
+
+    sheet = commands.add_parser("sheet", help="write a contact sheet of what the cameras saw")
+    sheet.add_argument("dataset", type=Path)
+    sheet.add_argument("picture", type=Path, help="file to write, such as sheet.png")
+    sheet.add_argument("--episodes", type=int, nargs="+", metavar="E", help="which ones (default: the first four)")
+    sheet.add_argument("--width", type=int, default=192, metavar="PX", help="of one picture")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    try:
+        parsed = build_parser().parse_args(arguments)
+        logging.basicConfig(
+            level=logging.DEBUG if parsed.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
+        )
+        if parsed.command == "collect":
+            return run_collect(collect_config(parsed))
+        if parsed.command == "check":
+            return _check(parsed.dataset, parsed.json)
+        if parsed.command == "replay":
+            return _replay(parsed.dataset, parsed.episode)
+        return _sheet(parsed.dataset, parsed.picture, parsed.episodes, parsed.width)
+    except (ConfigError, DatasetError, SimulatorUnavailable) as error:
+        print(f"isaac-collect: {error}", file=sys.stderr)
+        return BAD_ARGUMENTS
+
+
+def _check(dataset: Path, as_json: bool) -> int:
+    if not dataset.is_dir():
+        raise DatasetError(f"{dataset} is not a folder")
+    report = check_dataset(dataset)
+    print(json.dumps(report.to_json()) if as_json else report.text())
+    return DONE if report.ok else FAILED
+
+
+def _replay(root: Path, episode: int) -> int:
+    dataset = open_dataset(root)
+    recorded = load_episode(dataset, episode)
+    simulator = open_simulator(dataset.configuration["simulator"], dataset.settings)
+    try:
+        deviation = joint_deviation(recorded.states, drive(simulator, replay(simulator, recorded)))
+    except SimulatorError as error:
+        print(f"isaac-collect: {error}", file=sys.stderr)
+        return FAILED
+    finally:
+        simulator.close()
+    repeated = deviation <= REPLAY_TOLERANCE
+    verdict = "reproduces" if repeated else "does not reproduce"
+    print(
+        f"episode {episode} of {root}: {len(recorded.actions)} actions, open loop; largest deviation of a joint "
+        f"{deviation:.2e} (allowed {REPLAY_TOLERANCE:.0e}): it {verdict} the recorded states"
+    )
+    return DONE if repeated else FAILED
+
+
+def _sheet(root: Path, picture: Path, episodes: Sequence[int] | None, width_px: int) -> int:
+    dataset = open_dataset(root)
+    chosen = list(episodes) if episodes else list(range(min(4, len(dataset.rows))))
+    write_contact_sheet(dataset, chosen, picture, width_px)
+    print(f"{picture}: episodes {chosen}; a row per camera ({', '.join(dataset.cameras)}); columns: first frame, then the end of each phase")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

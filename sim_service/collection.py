@@ -1,0 +1,213 @@
+"""Collects the episodes of one dataset: seeds, retries, counts. The sole owner of the writer."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Generator, Mapping
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from collectors.episode import EpisodeOutcome, EpisodeProgress, run_episode
+from collectors.features import ACTION_NAMES, EXTRA_FEATURES, ROBOT_TYPE, STATE_NAMES
+from collectors.geometry import Pose
+from collectors.kinematics import hand_pose
+from collectors.simulator import Simulator, SimulatorError, Tick
+from collectors.task import TASKS, Task
+from collectors.waypoints import Plan, UnreachableError
+from lerobot_writer import ResumeError, SimLeRobotWriter
+from sim_service.config import CollectConfig
+from sim_service.ledger import Ledger
+
+REPO_ID: Final = "isaac-collect/pick_place"
+TASK_NAME: Final = "pick_place"
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+
+def drive(simulator: Simulator, ticks: Generator[Tick, None, _Result]) -> _Result:
+    """Run a generator of ticks to its end on a simulator whose clock is ours; returns what it returns."""
+    try:
+        tick = next(ticks)
+        while True:
+            tick = step(simulator, ticks, tick)
+    except StopIteration as stop:
+        result: _Result = stop.value
+        return result
+
+
+def step(simulator: Simulator, ticks: Generator[Tick, None, _Result], tick: Tick) -> Tick:
+    """Advance by one tick and get the next one; a simulator's failure is the generator's to handle."""
+    try:
+        simulator.advance(tick)
+    except SimulatorError as error:
+        return ticks.throw(error)
+    return next(ticks)
+
+
+class Collection:
+    """One dataset on its way.
+
+    `run()` is the generator that a host drives, one yield per control tick. Closing it at any tick discards the open
+    episode and finalizes the dataset, with every finished episode in it. `ledger` says what was done so far, `progress`
+    where the present episode is. Raises WriterError or LedgerError from the constructor when the dataset in the output
+    folder cannot be started or continued, with nothing changed in it.
+    """
+
+    def __init__(self, config: CollectConfig, simulator: Simulator) -> None:
+        self._config, self._simulator = config, simulator
+        self._task: Task = TASKS[TASK_NAME](simulator.objects, config.waypoint_noise_rad)
+        self.progress = EpisodeProgress()
+        self.current_index = -1
+        self.frames_recorded = 0
+        configuration = describe_configuration(config, simulator)
+        if config.resume:
+            Ledger.require_same(config.output, configuration)
+        camera = simulator.cameras[0]
+        self._writer = SimLeRobotWriter(
+            config.output,
+            REPO_ID,
+            config.settings.fps,
+            ROBOT_TYPE,
+            len(STATE_NAMES),
+            len(ACTION_NAMES),
+            [camera.name for camera in simulator.cameras],
+            (camera.width_px, camera.height_px),
+            STATE_NAMES,
+            ACTION_NAMES,
+            extra_features=EXTRA_FEATURES,
+            resume=config.resume,
+        )
+        self.ledger = Ledger.open(config.output, configuration)
+        if self.ledger.episodes != self._writer.num_episodes:
+            raise ResumeError(
+                f"{config.output} has {self._writer.num_episodes} episodes, {self.ledger.episodes} of them collected here"
+            )
+
+    @property
+    def num_frames(self) -> int:
+        """Frames in the dataset's finished episodes."""
+        return self._writer.num_frames
+
+    def run(self) -> Generator[Tick, None, None]:
+        """Collect every index that is not there yet. A writer's error ends the run, a failed attempt does not."""
+        try:
+            for index in range(self._config.num_episodes):
+                if not self.ledger.is_settled(index):
+                    yield from self._collect_index(index)
+        except GeneratorExit:
+            self._writer.discard_episode()
+            self._writer.finalize()
+            raise
+        self._writer.finalize()
+
+    def _collect_index(self, index: int) -> Generator[Tick, None, None]:
+        failures: list[str] = []
+        for attempt in range(self._config.max_attempts):
+            self.current_index = index
+            plan, outcome = yield from self._attempt(index, attempt)
+            recordable = plan is not None and outcome.frames > 0 and outcome.failure_reason != "simulator_error"
+            if plan is not None and recordable and (outcome.success or self._config.keep_failures):
+                columns = episode_columns(self._config, self._simulator, index, attempt, failures, plan, outcome)
+                self._writer.finish_episode(self._writer.num_episodes, outcome.frames, plan.task, columns)
+                self.frames_recorded += outcome.frames
+                self.ledger.add_episode(index, attempt, failures, outcome)
+                return
+            self._writer.discard_episode()
+            failures.append(outcome.failure_reason)
+            _log.warning("episode %d, attempt %d failed: %s", index, attempt, outcome.failure_reason)
+        self.ledger.add_exhausted(index, failures)
+
+    def _attempt(self, index: int, attempt: int) -> Generator[Tick, None, tuple[Plan | None, EpisodeOutcome]]:
+        rng = np.random.default_rng([self._config.seed, index, attempt])
+        try:
+            plan = self._task.draw(rng)
+        except UnreachableError as error:
+            _log.warning("episode %d, attempt %d: %s", index, attempt, error)
+            return None, EpisodeOutcome("unreachable", 0)
+        try:
+            outcome = yield from run_episode(
+                self._simulator,
+                self._task,
+                plan,
+                self._writer,
+                episode_index=self._writer.num_episodes,
+                steps_per_segment=self._config.steps_per_segment,
+                finish_failures=self._config.keep_failures,
+                progress=self.progress,
+            )
+        except SimulatorError as error:
+            _log.warning("episode %d, attempt %d: %s", index, attempt, error)
+            outcome = EpisodeOutcome("simulator_error", self.progress.frame)
+        return plan, outcome
+
+
+def describe_configuration(config: CollectConfig, simulator: Simulator) -> dict[str, Any]:
+    """What decides an episode's content, for meta/collection.json: the same on every resume and shard."""
+    return {
+        "task": TASK_NAME,
+        "seed": config.seed,
+        "fps": config.settings.fps,
+        "steps_per_segment": config.steps_per_segment,
+        "waypoint_noise_rad": config.waypoint_noise_rad,
+        "max_attempts": config.max_attempts,
+        "keep_failures": config.keep_failures,
+        "use_ycb": config.settings.use_ycb,
+        "render_preset": config.settings.render_preset,
+        "objects": [kind.name for kind in simulator.objects],
+        "cameras": {camera.name: dataclasses.asdict(camera) for camera in simulator.cameras},
+        "simulator": simulator.versions["simulator"],
+        "versions": dict(simulator.versions),
+    }
+
+
+def episode_columns(
+    config: CollectConfig,
+    simulator: Simulator,
+    index: int,
+    attempt: int,
+    failures: list[str],
+    plan: Plan,
+    outcome: EpisodeOutcome,
+) -> Mapping[str, object]:
+    """The `collection/...` columns of one episode's row: what was drawn, what came of it, where the cameras were."""
+    pose = plan.scene.object_pose
+    columns: dict[str, object] = {
+        "index": index,
+        "seed": config.seed,
+        "attempt": attempt,
+        "failed_attempts": ",".join(failures),
+        "success": outcome.success,
+        "success_2cm": outcome.success_2cm,
+        "failure_reason": outcome.failure_reason,
+        "placement_error_m": outcome.placement_error_m,
+        "grasped": outcome.grasped,
+        "lifted_m": outcome.lifted_m,
+        "attach_frame": outcome.attach_frame,
+        "detach_frame": outcome.detach_frame,
+        "attach_error_m": outcome.attach_error_m,
+        "max_joint_speed_rad_s": outcome.max_joint_speed_rad_s,
+        "max_joint_speed_fraction": outcome.max_joint_speed_fraction,
+        "waypoint_error_m": list(outcome.waypoint_error_m),
+        "segment_frames": list(outcome.segment_frames),
+        "object": plan.object_name,
+        "object_colour": plan.colour,
+        "object_rgb": list(plan.scene.object_rgb),
+        "object_pose": [*pose.position.tolist(), *pose.quat_wxyz.tolist()],
+        "object_yaw_rad": plan.object_yaw_rad,
+        "pick_xy_m": list(plan.pick_xy_m),
+        "place_xy_m": list(plan.place_xy_m),
+        "tilt_rad": plan.tilt_rad,
+        "wrist_yaw_rad": plan.wrist_yaw_rad,
+        "resampled": plan.resampled,
+    }
+    start_hand_to_world = hand_pose(np.asarray(plan.scene.arm_rad))
+    for camera in simulator.cameras:
+        parent_to_world = Pose((0.0, 0.0, 0.0)) if camera.parent == "world" else start_hand_to_world
+        camera_to_parent = camera.camera_to_parent()
+        columns[f"{camera.name}/intrinsics"] = list(camera.intrinsics())
+        columns[f"{camera.name}/camera_to_world"] = (parent_to_world @ camera_to_parent).matrix().ravel().tolist()
+        columns[f"{camera.name}/camera_to_parent"] = camera_to_parent.matrix().ravel().tolist()
+    return {f"collection/{name}": value for name, value in columns.items()}

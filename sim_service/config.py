@@ -1,0 +1,133 @@
+"""One frozen configuration per command, from flags and environment; flags win."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sim_service.simulators import RENDER_PRESETS, SIMULATOR_NAMES, RenderPreset, SimulatorSettings
+
+ENVIRONMENT_PREFIX: Final = "ISAAC_COLLECT_"
+
+_TRUE: Final = ("1", "true", "yes", "on")
+_FALSE: Final = ("0", "false", "no", "off")
+
+
+class ConfigError(ValueError):
+    """A value that cannot be used; the message says what was asked, what is allowed and how to change it."""
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """What `collect` was asked for. waypoint_noise_rad: bound of the noise on each joint of free-space waypoints."""
+
+    output: Path
+    num_episodes: int
+    seed: int
+    steps_per_segment: int
+    waypoint_noise_rad: float
+    max_attempts: int
+    keep_failures: bool
+    simulator: str
+    settings: SimulatorSettings
+    resume: bool
+    json: bool
+
+
+def add_collect_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `collect`; each can also come from the environment, as ISAAC_COLLECT_<FLAG>."""
+    add = parser.add_argument
+    add("--num-episodes", type=int, default=50, metavar="N", help="episodes in the finished dataset")
+    add("--output", type=Path, required=True, metavar="DIR", help="folder of the dataset; must be new unless --resume")
+    add("--resume", action="store_true", help="continue the dataset in DIR, or start it where there is none")
+    add("--seed", type=int, default=12345, help="episode e is the same for the same seed, whatever else ran")
+    add("--simulator", choices=SIMULATOR_NAMES, default="auto", help="auto: Isaac Sim where installed, else MuJoCo")
+    add("--render-preset", choices=RENDER_PRESETS, default="default", help="look and cost of MuJoCo's pictures")
+    add("--fps", type=int, default=30, help="control and camera rate [1/s], a divisor of 120")
+    add("--steps-per-segment", type=int, default=30, metavar="N", help="frames per motion segment, nine to an episode")
+    add("--waypoint-noise", type=float, default=0.05, metavar="RAD", help="noise on joints at free-space waypoints")
+    add("--use-ycb", action="store_true", help="YCB objects instead of the cube")
+    add("--num-objects", type=int, default=1, metavar="N", help="objects on the table; only 1 for now")
+    add("--max-attempts", type=int, default=5, metavar="N", help="tries per episode before it is given up")
+    add("--keep-failures", action="store_true", help="record failed attempts, marked, instead of trying again")
+    add("--headless", action=argparse.BooleanOptionalAction, default=True, help="without a simulator window")
+    add("--streaming", action="store_true", help="serve a live page; comes with `serve`, not there yet")
+    add("--streaming-port", type=int, default=49102, metavar="PORT", help="port of the live page")
+    add("--json", action="store_true", help="end with one line of JSON on standard output")
+
+
+def collect_config(arguments: argparse.Namespace) -> CollectConfig:
+    """Raises ConfigError listing everything that cannot be."""
+    problems = []
+    if arguments.num_episodes < 1:
+        problems.append(f"--num-episodes must be at least 1, got {arguments.num_episodes}")
+    if arguments.seed < 0:
+        problems.append(f"--seed must not be negative, got {arguments.seed}")
+    if arguments.steps_per_segment < 1:
+        problems.append(f"--steps-per-segment must be at least 1, got {arguments.steps_per_segment}")
+    if not 0 <= arguments.waypoint_noise <= MAX_WAYPOINT_NOISE_RAD:
+        problems.append(f"--waypoint-noise must be 0 to {MAX_WAYPOINT_NOISE_RAD} rad, got {arguments.waypoint_noise}")
+    if arguments.max_attempts < 1:
+        problems.append(f"--max-attempts must be at least 1, got {arguments.max_attempts}")
+    if arguments.num_objects != 1:
+        problems.append(f"--num-objects must be 1, got {arguments.num_objects}: there are no distractor objects yet")
+    if arguments.streaming:
+        problems.append("--streaming is not there yet: it comes with the `serve` command; leave it out to collect")
+    if not arguments.headless and arguments.simulator != "isaac":
+        problems.append("--no-headless needs Isaac Sim: the embedded simulator has no window")
+    preset: RenderPreset = arguments.render_preset
+    try:
+        settings = SimulatorSettings(fps=arguments.fps, use_ycb=arguments.use_ycb, render_preset=preset)
+    except ValueError as error:
+        problems.append(f"--fps: {error}")
+    if problems:
+        raise ConfigError("; ".join(problems))
+    return CollectConfig(
+        output=arguments.output,
+        num_episodes=arguments.num_episodes,
+        seed=arguments.seed,
+        steps_per_segment=arguments.steps_per_segment,
+        waypoint_noise_rad=arguments.waypoint_noise,
+        max_attempts=arguments.max_attempts,
+        keep_failures=arguments.keep_failures,
+        simulator=arguments.simulator,
+        settings=settings,
+        resume=arguments.resume,
+        json=arguments.json,
+    )
+
+
+MAX_WAYPOINT_NOISE_RAD: Final = 0.2  # more would lift the hand off its way by decimetres
+
+
+def apply_environment(parser: argparse.ArgumentParser, environment: Mapping[str, str] = os.environ) -> None:
+    """Make ISAAC_COLLECT_<FLAG> the default of each flag of `parser`. Raises ConfigError for a value that does not fit."""
+    for action in parser._actions:  # argparse has no public list of a parser's flags
+        flag = next((option for option in action.option_strings if option.startswith("--")), None)
+        if flag is None or action.dest == "help":
+            continue
+        name = ENVIRONMENT_PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+        if name in environment:
+            action.default = _parse(action, name, environment[name])
+            action.required = False
+
+
+def _parse(action: argparse.Action, name: str, text: str) -> Any:
+    if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction):
+        if text.lower() in _TRUE:
+            return True
+        if text.lower() in _FALSE or not text:
+            return False
+        raise ConfigError(f"{name}={text!r} is not one of {', '.join(_TRUE + _FALSE)}")
+    try:
+        value = action.type(text) if callable(action.type) else text
+    except ValueError:
+        raise ConfigError(f"{name}={text!r} is not a valid value for {action.option_strings[0]}") from None
+    choices: Sequence[Any] | None = list(action.choices) if action.choices else None
+    if choices is not None and value not in choices:
+        raise ConfigError(f"{name}={text!r} is not one of {', '.join(map(str, choices))}")
+    return value

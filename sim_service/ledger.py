@@ -1,0 +1,166 @@
+"""Which episode indices are done, given up or open, and the counts: read off the dataset, kept in meta/collection.json.
+
+The episodes' own rows are the truth, so that a kill between an episode's commit and the file's update loses nothing; the
+file adds what no row can say: the configuration and the indices whose attempts all failed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow.parquet as pq
+
+from collectors.episode import EpisodeOutcome
+from lerobot_writer.durable import flush, write_flushed
+
+COLLECTION_FILE: Final = Path("meta/collection.json")
+_VERSIONS: Final = "versions"  # may differ on a resume: said, not refused
+
+
+class LedgerError(RuntimeError):
+    """The dataset in the folder was collected with another configuration."""
+
+
+class Ledger:
+    """Counts of one dataset. placement_errors_m: of the recorded episodes, in order."""
+
+    def __init__(self, root: Path, configuration: dict[str, Any]) -> None:
+        self._root, self._configuration = root, configuration
+        self._done: set[int] = set()
+        self._exhausted: dict[int, list[str]] = {}
+        self.failures: Counter[str] = Counter()
+        self.attempts = 0
+        self.successes = 0
+        self.successes_2cm = 0
+        self.placement_errors_m: list[float] = []
+        self.max_joint_speed_fraction = 0.0
+
+    @staticmethod
+    def require_same(root: Path, configuration: dict[str, Any]) -> None:
+        """Raise LedgerError naming every difference, where there is something to continue."""
+        stored = _read(root)
+        if stored is None:
+            return
+        before = stored["configuration"]
+        differences = [
+            f"{key}: the dataset has {before.get(key)!r}, asked for {configuration.get(key)!r}"
+            for key in sorted({*before, *configuration} - {_VERSIONS})
+            if json.dumps(before.get(key)) != json.dumps(configuration.get(key))
+        ]
+        if differences:
+            raise LedgerError(f"cannot continue {root} with another configuration: {'; '.join(differences)}")
+
+    @staticmethod
+    def open(root: Path, configuration: dict[str, Any]) -> Ledger:
+        """Of the dataset at `root`, or an empty one."""
+        ledger = Ledger(root, configuration)
+        stored = _read(root)
+        if stored is not None:
+            ledger._exhausted = {int(index): reasons for index, reasons in stored["exhausted"].items()}
+            for reasons in ledger._exhausted.values():
+                ledger._count_failures(reasons)
+        names = ("index", "attempt", "failed_attempts", "success", "success_2cm", "failure_reason")
+        numbers = ("placement_error_m", "max_joint_speed_fraction")
+        for file in sorted((root / "meta/episodes").glob("*/*.parquet")):
+            for row in pq.read_table(file, columns=[f"collection/{n}" for n in (*names, *numbers)]).to_pylist():
+                values = {name.removeprefix("collection/"): value for name, value in row.items()}
+                failures = values["failed_attempts"].split(",") if values["failed_attempts"] else []
+                ledger._count(failures=failures, **{key: values[key] for key in (*names, *numbers) if key not in ("attempt", "failed_attempts")})
+        ledger._save()
+        return ledger
+
+    @property
+    def episodes(self) -> int:
+        return len(self._done)
+
+    @property
+    def exhausted(self) -> int:
+        return len(self._exhausted)
+
+    def is_settled(self, index: int) -> bool:
+        """Whether the index is recorded or given up."""
+        return index in self._done or index in self._exhausted
+
+    def add_episode(self, index: int, attempt: int, failures: Sequence[str], outcome: EpisodeOutcome) -> None:
+        """Count a committed episode. failures: the reasons of the attempts before it."""
+        if len(failures) != attempt:
+            raise ValueError(f"attempt {attempt} must come after {attempt} failures, got {list(failures)}")
+        self._count(
+            index=index,
+            failures=failures,
+            success=outcome.success,
+            success_2cm=outcome.success_2cm,
+            failure_reason=outcome.failure_reason,
+            placement_error_m=outcome.placement_error_m,
+            max_joint_speed_fraction=outcome.max_joint_speed_fraction,
+        )
+        self._save()
+
+    def add_exhausted(self, index: int, failures: Sequence[str]) -> None:
+        """Give the index up."""
+        self._exhausted[index] = list(failures)
+        self._count_failures(failures)
+        self._save()
+
+    def totals(self) -> dict[str, Any]:
+        """The counts that meta/collection.json and `--json` show."""
+        return {
+            "episodes": self.episodes,
+            "attempts": self.attempts,
+            "successes": self.successes,
+            "successes_2cm": self.successes_2cm,
+            "failures": dict(sorted(self.failures.items())),
+            "exhausted": sorted(self._exhausted),
+        }
+
+    def _count(
+        self,
+        index: int,
+        failures: Sequence[str],
+        success: bool,
+        success_2cm: bool,
+        failure_reason: str,
+        placement_error_m: float,
+        max_joint_speed_fraction: float,
+    ) -> None:
+        self._done.add(index)
+        self._count_failures(failures)
+        self.attempts += 1
+        self.successes += success
+        self.successes_2cm += success_2cm
+        if not success:
+            self.failures[failure_reason] += 1
+        self.placement_errors_m.append(placement_error_m)
+        self.max_joint_speed_fraction = max(self.max_joint_speed_fraction, max_joint_speed_fraction)
+
+    def _count_failures(self, reasons: Sequence[str]) -> None:
+        self.attempts += len(reasons)
+        self.failures.update(reasons)
+
+    def _save(self) -> None:
+        content = {
+            "configuration": self._configuration,
+            "totals": self.totals(),
+            "exhausted": {str(index): reasons for index, reasons in sorted(self._exhausted.items())},
+        }
+        file = self._root / COLLECTION_FILE
+        beside = file.with_suffix(".json.tmp")
+        write_flushed(beside, (json.dumps(content, indent=2) + "\n").encode())
+        beside.replace(file)
+        flush(file.parent)
+
+
+def _read(root: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads((root / COLLECTION_FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise LedgerError(f"cannot read {root / COLLECTION_FILE}: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("configuration"), dict):
+        raise LedgerError(f"{root / COLLECTION_FILE} is not a collection's file")
+    return content

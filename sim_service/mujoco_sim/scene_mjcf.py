@@ -1,0 +1,194 @@
+"""The whole work cell as MJCF: table, floor, lights, cameras, goal disc, robot and objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+from xml.etree.ElementTree import Element, tostring
+
+import numpy as np
+
+from collectors.cameras import Camera
+from collectors.objects import ObjectKind
+from collectors.scene import (
+    GOAL_HEIGHT_M,
+    GOAL_RADIUS_M,
+    GOAL_RGB,
+    PHYSICS_PERIOD_S,
+    TABLE_CENTRE_M,
+    TABLE_RGB,
+    TABLE_SIZE_M,
+)
+from sim_service.mujoco_sim import lighting
+from sim_service.mujoco_sim.mjcf import element
+from sim_service.mujoco_sim.objects_mjcf import OBJECT_MATERIALS, grasp_weld, object_body
+from sim_service.mujoco_sim.panda_look import panda_look
+from sim_service.mujoco_sim.panda_mjcf import (
+    HAND_BODY,
+    panda_actuators,
+    panda_body,
+    panda_contact_exclusions,
+)
+from sim_service.mujoco_sim.presets import RenderQuality
+
+INNER_STEPS_PER_PHYSICS_PERIOD: Final = 8
+INNER_STEP_S: Final = PHYSICS_PERIOD_S / INNER_STEPS_PER_PHYSICS_PERIOD
+
+GOAL_BODY: Final = "goal"
+
+_FLOOR_RGB: Final = (0.34, 0.36, 0.39)
+_FLOOR_HALF_EDGE_M: Final = 6.0
+_TABLE_LEG_HALF_EDGE_M: Final = 0.02
+_TABLE_LEG_INSET_M: Final = 0.02
+
+# MuJoCo multiplies the clipping distances and the shadow box by the extent.
+_EXTENT_M: Final = 1.0
+_NEAR_M: Final = 0.01
+_FAR_M: Final = 12.0
+_SHADOW_BOX_HALF_EDGE_M: Final = 0.72  # holds the table and the arm above it
+
+
+def scene_xml(objects: Sequence[ObjectKind], cameras: Sequence[Camera], quality: RenderQuality) -> str:
+    """All objects, each at the origin: the simulator places or parks them before the first step."""
+    on_hand = [_camera(camera) for camera in cameras if camera.parent == HAND_BODY]
+    in_world = [_camera(camera) for camera in cameras if camera.parent == "world"]
+    if len(on_hand) + len(in_world) != len(cameras):
+        parents = sorted({camera.parent for camera in cameras})
+        raise ValueError(f"cameras are carried by {parents}; allowed: 'world', {HAND_BODY!r}")
+    look = panda_look(quality.robot_segments)
+    root = element(
+        "mujoco",
+        element("compiler", angle="radian", autolimits=True),
+        element("option", timestep=INNER_STEP_S, integrator="implicitfast", cone="elliptic", impratio=10),
+        _visual(cameras, quality),
+        element("statistic", center=lighting.KEY_TARGET_M, extent=_EXTENT_M),
+        element("asset", *_materials(quality), *look.assets, *OBJECT_MATERIALS),
+        element(
+            "worldbody",
+            _key_light(quality),
+            *in_world,
+            *_furniture(),
+            _goal_disc(),
+            panda_body(look, on_hand),
+            *(object_body(kind) for kind in objects),
+        ),
+        element("contact", *panda_contact_exclusions()),
+        element("equality", *(grasp_weld(kind) for kind in objects)),
+        element("actuator", *panda_actuators()),
+        model="isaac-collect",
+    )
+    return tostring(root, encoding="unicode")
+
+
+def _visual(cameras: Sequence[Camera], quality: RenderQuality) -> Element:
+    ambient, diffuse = (lighting.AMBIENT,) * 3, (lighting.HEADLIGHT_DIFFUSE,) * 3
+    return element(
+        "visual",
+        element(
+            "global",
+            offwidth=max((camera.width_px for camera in cameras), default=1),
+            offheight=max((camera.height_px for camera in cameras), default=1),
+        ),
+        element(
+            "quality",
+            shadowsize=quality.shadow_map_px,
+            offsamples=quality.msaa_samples,
+            numslices=quality.slices,
+            numstacks=quality.stacks,
+            numquads=quality.quads,
+        ),
+        element("headlight", ambient=ambient, diffuse=diffuse, specular=(0, 0, 0)),
+        element(
+            "map",
+            znear=_NEAR_M / _EXTENT_M,
+            zfar=_FAR_M / _EXTENT_M,
+            shadowclip=_SHADOW_BOX_HALF_EDGE_M / _EXTENT_M,
+        ),
+    )
+
+
+def _materials(quality: RenderQuality) -> tuple[Element, ...]:
+    wood = element("material", name="wood", rgba=(*TABLE_RGB, 1), specular=0.05, shininess=0.1)
+    goal = element("material", name="goal", rgba=(*GOAL_RGB, 1), specular=0)
+    if not quality.checker_floor:
+        return element("material", name="floor", rgba=(*_FLOOR_RGB, 1), specular=0), wood, goal
+    lighter, darker = ([channel + shift for channel in _FLOOR_RGB] for shift in (0.03, -0.03))
+    return (
+        element(
+            "texture", name="floor", type="2d", builtin="checker", rgb1=lighter, rgb2=darker, width=512, height=512
+        ),
+        element("material", name="floor", texture="floor", texrepeat=(12, 12), specular=0),
+        wood,
+        goal,
+    )
+
+
+def _key_light(quality: RenderQuality) -> Element:
+    direction = np.subtract(lighting.KEY_TARGET_M, lighting.KEY_POSITION_M)
+    return element(
+        "light",
+        name="key",
+        directional=True,
+        castshadow=quality.shadows,
+        pos=lighting.KEY_POSITION_M,
+        dir=direction / np.linalg.norm(direction),
+        ambient=(0, 0, 0),
+        diffuse=(lighting.KEY_DIFFUSE,) * 3,
+        specular=(lighting.KEY_SPECULAR,) * 3,
+    )
+
+
+def _camera(camera: Camera) -> Element:
+    forward = np.asarray(camera.forward)
+    right = np.cross(forward, camera.up)
+    return element(
+        "camera",
+        name=camera.name,
+        pos=camera.position_m,
+        xyaxes=(*right, *camera.up),
+        fovy=math.degrees(camera.vertical_fov_rad),  # in degrees whatever compiler/angle says
+    )
+
+
+def _furniture() -> tuple[Element, ...]:
+    half_size = tuple(edge / 2 for edge in TABLE_SIZE_M)
+    leg_height = TABLE_CENTRE_M[2] - half_size[2]
+    reach_x, reach_y = (half - _TABLE_LEG_INSET_M for half in half_size[:2])
+    legs = (
+        element(
+            "geom",
+            type="box",
+            size=(_TABLE_LEG_HALF_EDGE_M, _TABLE_LEG_HALF_EDGE_M, leg_height / 2),
+            pos=(TABLE_CENTRE_M[0] + side_x * reach_x, TABLE_CENTRE_M[1] + side_y * reach_y, leg_height / 2),
+            material="panda_grey",
+            contype=0,
+            conaffinity=0,
+        )
+        for side_x in (-1, 1)
+        for side_y in (-1, 1)
+    )
+    return (
+        element("geom", name="floor", type="plane", size=(_FLOOR_HALF_EDGE_M, _FLOOR_HALF_EDGE_M, 1), material="floor"),
+        element("geom", name="table", type="box", size=half_size, pos=TABLE_CENTRE_M, material="wood"),
+        *legs,
+    )
+
+
+def _goal_disc() -> Element:
+    """A body without degrees of freedom that can be put elsewhere at run time. Its origin is the disc's underside."""
+    return element(
+        "body",
+        element(
+            "geom",
+            name="goal",
+            type="cylinder",
+            size=(GOAL_RADIUS_M, GOAL_HEIGHT_M / 2),
+            pos=(0, 0, GOAL_HEIGHT_M / 2),
+            material="goal",
+            contype=0,
+            conaffinity=0,
+        ),
+        name=GOAL_BODY,
+        mocap=True,
+    )
