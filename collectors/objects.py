@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from collectors.geometry import Pose, matrix_from_quat
+
 GRIPPER_SPAN_M: Final = 0.080  # Franka Hand: 2 x 40 mm of travel
 FINGER_REACH_M: Final = 0.037  # from fingertip to palm: nothing taller may stand above the grasp point
 
@@ -83,3 +85,11 @@ def object_kind(name: str) -> ObjectKind:
     if name not in YCB:
         raise ObjectError(f"unknown object {name!r}; known: {', '.join([CUBE.name, *YCB])}")
     return YCB[name]
+
+
+def lowest_point_m(kind: ObjectKind, object_to_world: Pose) -> float:
+    """Height [m] in the world of the object's lowest point."""
+    half_x, half_y, half_z = (size / 2 for size in kind.size_m)
+    x, y, z = (abs(float(part)) for part in matrix_from_quat(object_to_world.quat_wxyz)[2])  # vertical parts of its axes
+    across = half_x * math.hypot(x, y) if kind.shape == "cylinder" else half_x * x + half_y * y
+    return float(object_to_world.position[2]) - across - half_z * z

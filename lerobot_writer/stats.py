@@ -66,8 +66,17 @@ def vector_entry(moments: Moments, quantiles: Array) -> dict[str, Any]:
 
 
 def quantiles_of(values: NDArray[Any]) -> Array:
-    """Shape (N, D) to (5, D), linear interpolation between the sorted values."""
-    return np.asarray(np.quantile(values.astype(np.float64), list(QUANTILES.values()), axis=0))
+    """Shape (N, D) to (5, D), linear interpolation between the sorted values: to the bit what `numpy.quantile` gives.
+
+    Which is not called, because its first call imports numpy.ma: 5 MB and 40 ms inside the first episode.
+    """
+    x = np.sort(values.astype(np.float64), axis=0)
+    ranks = np.array(list(QUANTILES.values())) * (len(x) - 1)
+    below = ranks.astype(np.intp)
+    low, high = x[below], x[np.minimum(below + 1, len(x) - 1)]
+    weight = (ranks - below)[:, None]
+    gap = high - low
+    return np.asarray(np.where(weight < 0.5, low + gap * weight, high - gap * (1 - weight)))
 
 
 def exact_column(
@@ -105,9 +114,8 @@ def exact_column(
 
 def count_pixels(rgb: NDArray[np.uint8], stride: int) -> Counts:
     """Histogram of every stride-th row and column of a picture (H, W, 3): shape (3, 256)."""
-    sampled = rgb[::stride, ::stride].reshape(-1, 3).astype(np.intp)
-    sampled += np.array([0, 256, 512], dtype=np.intp)
-    return np.bincount(sampled.ravel(), minlength=768).reshape(3, 256).astype(np.int64)
+    planes = np.ascontiguousarray(rgb[::stride, ::stride].transpose(2, 0, 1))
+    return np.stack([np.bincount(plane.ravel(), minlength=256) for plane in planes]).astype(np.int64, copy=False)
 
 
 def image_entry(counts: Counts, frames: int) -> dict[str, Any]:

@@ -28,6 +28,9 @@ _MAX_CRF: Final = {"h264": 51, "av1": 63}
 _AV1_PRESETS: Final = tuple(str(n) for n in range(14))
 _AV1_LEAST_SIDE_PX: Final = 64  # SVT-AV1 refuses smaller pictures
 
+# The conversion to yuv420p takes as many threads as there are cores unless told otherwise; before 17, PyAV knew but one.
+_ONE_THREAD: Final = {"threads": 1} if int(av.__version__.partition(".")[0]) >= 17 else {}
+
 _BUFFERS: Final = 8  # frames on their way to an encoder; the next one blocks. 6.3 MB per 512 x 512 camera
 
 
@@ -104,6 +107,7 @@ class _Mp4:
             format="yuv420p",
             src_colorspace=Colorspace.ITU601,
             dst_colorspace=Colorspace.ITU601,
+            **_ONE_THREAD,
         )
         frame.pts = self._frames
         frame.time_base = self._stream.codec_context.time_base
@@ -195,8 +199,10 @@ class CameraEncoder:
                     counts = np.zeros((3, 256), dtype=np.int64)
                     video = _Mp4(item.path, self._fps, self._width, self._height, self._codec, reformatter)
                 elif isinstance(item, _End):
-                    finished, video = video, None
-                    self._close_file(finished, item, counts)
+                    try:
+                        self._close_file(video, item, counts)
+                    finally:
+                        video = None  # its encoder's memory goes before the next one is made
                 elif video is not None and self._error is None:
                     counts += count_pixels(item, self._stride)
                     video.encode(item)

@@ -18,7 +18,7 @@ from collectors.kinematics import (
     solve_planar,
     wrist_yaw_along,
 )
-from collectors.objects import PALETTE, ObjectKind
+from collectors.objects import PALETTE, ObjectKind, lowest_point_m
 from collectors.scene import TABLE_SURFACE_Z_M, Scene
 from collectors.waypoints import Plan, UnreachableError, Waypoint
 
@@ -133,14 +133,6 @@ class PickPlace:
         elif np.abs(arm_rad - np.asarray(HOME_RAD)).max() > HOME_TOLERANCE_RAD:
             reason = "not_home"
         return Judgement(reason, error_m)
-
-
-def lowest_point_m(kind: ObjectKind, object_to_world: Pose) -> float:
-    """Height [m] in the world of the object's lowest point."""
-    half_x, half_y, half_z = (size / 2 for size in kind.size_m)
-    x, y, z = np.abs(matrix_from_quat(object_to_world.quat_wxyz)[2])  # vertical parts of the object's axes
-    across = half_x * math.hypot(x, y) if kind.shape == "cylinder" else half_x * x + half_y * y
-    return float(object_to_world.position[2] - across - half_z * z)
 
 
 def _draw_colour(rng: np.random.Generator, kind: ObjectKind) -> tuple[str, tuple[float, float, float]]:

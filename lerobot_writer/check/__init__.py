@@ -1,16 +1,18 @@
-"""Checks a dataset against FORMAT.md, rule by rule. It reads the format by itself: it shares no code with the writer."""
+"""Checks a dataset against FORMAT.md, rule by rule, as a reader that shares no code with the writer."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from lerobot_writer.check.data import check_data_files, check_frames
+from lerobot_writer.check.data import check_data_files
 from lerobot_writer.check.episodes import Episodes, Int64s, check_episodes, check_offsets, check_rows
 from lerobot_writer.check.files import Tree, check_files, list_files
+from lerobot_writer.check.frames import check_frames
 from lerobot_writer.check.histograms import check_histograms
 from lerobot_writer.check.info import Info, check_info, check_totals
 from lerobot_writer.check.report import RULES, Finding, Report, Unchecked
-from lerobot_writer.check.statistics import check_stats_file, check_vectors, check_writer_file
+from lerobot_writer.check.statistics import check_vectors
+from lerobot_writer.check.stats_file import check_stats_file, check_writer_file
 from lerobot_writer.check.tasks import check_tasks
 from lerobot_writer.check.video import VideoScans
 
@@ -46,9 +48,7 @@ def check_dataset(root: Path) -> Report:
     return report
 
 
-def _check_contents(
-    tree: Tree, info: Info, episodes: Episodes | None, tasks: list[str] | None, report: Report
-) -> None:
+def _check_contents(tree: Tree, info: Info, episodes: Episodes | None, tasks: list[str] | None, report: Report) -> None:
     """Checks the rules that need more than one file."""
     told: Int64s | None = None if episodes is None else check_rows(episodes, report)
     data = check_data_files(tree, info, episodes, report)
@@ -61,9 +61,9 @@ def _check_contents(
     report.episodes = None if episodes is None else episodes.count
     report.frames = data.num_rows if data is not None else info.total_frames
     report.cameras, report.fps = len(info.cameras), info.fps
-    check_totals(
-        info, None if episodes is None else episodes.rows, data and data.num_rows, tasks and len(tasks), report
-    )
+    rows = None if episodes is None else episodes.rows
+    frames = None if data is None else data.num_rows
+    check_totals(info, rows, frames, None if tasks is None else len(tasks), report)
     if episodes is not None:
         check_offsets(episodes, info, bounds, report)
     videos = VideoScans(tree, info, episodes, bounds, report)

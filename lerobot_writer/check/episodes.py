@@ -18,6 +18,9 @@ from lerobot_writer.check.report import Report
 
 Int64s = npt.NDArray[np.int64]
 
+_Table = tuple[str, int, dict[str, Any]]
+"""An episodes file: its path, its number of rows, its usable columns."""
+
 
 @dataclass(frozen=True)
 class Episodes:
@@ -76,18 +79,12 @@ def check_episodes(tree: Tree, info: Info, report: Report) -> Episodes | None:
     if not paths:
         report.skip(("E1", "E2", "E3", "E4"), "meta/episodes has no file")
         return None
-    tables: list[tuple[str, int, dict[str, Any]]] = []
-    for path in paths:
-        try:
-            with ParquetRows(tree.root / path) as rows:
-                _check_columns(path, rows, info, report)
-                tables.append((path, rows.num_rows, _plain_columns(rows, info)))
-        except Unreadable as error:
-            report.add("E1", path, "a parquet file of episodes", str(error))
-            report.skip(("E1", "E2", "E3", "E4"), f"{path} does not read")
-            return None
+    read = [_read(tree, path, info, report) for path in paths]
     report.ran("E1")
-    tables = _in_order(tables, report)
+    if any(table is None for table in read):
+        report.skip(("E1", "E2", "E3", "E4"), "a file of meta/episodes does not read")
+        return None
+    tables = _in_order([table for table in read if table is not None], report)
     rows_held = sum(rows for _, rows, _ in tables)
     count = rows_held if info.total_episodes is None else min(rows_held, info.total_episodes)
     if count == 0:
@@ -104,6 +101,17 @@ def check_episodes(tree: Tree, info: Info, report: Report) -> Episodes | None:
     return Episodes(tree, count, rows_held, files, columns, tasks)
 
 
+def _read(tree: Tree, path: str, info: Info, report: Report) -> _Table | None:
+    """A file's usable columns after E1 was checked on it, None if it does not read."""
+    try:
+        with ParquetRows(tree.root / path) as rows:
+            _check_columns(path, rows, info, report)
+            return path, rows.num_rows, _plain_columns(rows, info)
+    except Unreadable as error:
+        report.add("E1", path, "a parquet file of episodes", str(error))
+        return None
+
+
 def _expected_columns(info: Info) -> list[tuple[str, str | None]]:
     """Names and types of all columns but the collector's own. Type None: the feature is described too badly to say."""
     cameras = {camera.name for camera in info.cameras}
@@ -114,10 +122,10 @@ def _expected_columns(info: Info) -> list[tuple[str, str | None]]:
         columns += [(f"videos/{camera.name}/{name}", "int64") for name in ("chunk_index", "file_index")]
         columns += [(f"videos/{camera.name}/{name}", "double") for name in ("from_timestamp", "to_timestamp")]
     for feature in info.features:
-        figure = "list<list<list<double>>>" if feature in cameras else "list<double>"
-        known = feature not in info.unusable
-        for stat in FIGURES:
-            columns.append((f"stats/{feature}/{stat}", ("list<int64>" if stat == "count" else figure) if known else None))
+        kind = "list<list<list<double>>>" if feature in cameras else "list<double>"
+        for figure in FIGURES:
+            known = None if feature in info.unusable else "list<int64>" if figure == "count" else kind
+            columns.append((f"stats/{feature}/{figure}", known))
     return [*columns, ("meta/episodes/chunk_index", "int64"), ("meta/episodes/file_index", "int64")]
 
 
@@ -164,7 +172,7 @@ def _plain_columns(rows: ParquetRows, info: Info) -> dict[str, Any]:
     return columns
 
 
-def _in_order(tables: list[tuple[str, int, dict[str, Any]]], report: Report) -> list[tuple[str, int, dict[str, Any]]]:
+def _in_order(tables: list[_Table], report: Report) -> list[_Table]:
     """The files in the order of their episodes; an order of the names that differs breaks F3."""
     firsts: list[int] = []
     for _, rows, table in tables:
@@ -174,7 +182,8 @@ def _in_order(tables: list[tuple[str, int, dict[str, Any]]], report: Report) -> 
         firsts.append(int(index[0]))
     order = sorted(range(len(tables)), key=firsts.__getitem__)
     if order != list(range(len(tables))):
-        found = ", ".join(f"{path} starts with episode {first}" for (path, _, _), first in zip(tables, firsts, strict=True))
+        starts = zip((path for path, _, _ in tables), firsts, strict=True)
+        found = ", ".join(f"{path} starts with episode {first}" for path, first in starts)
         report.add("F3", "meta/episodes", "files that hold the episodes in the order of their names", found[:300])
     return [tables[position] for position in order]
 
@@ -207,7 +216,7 @@ def check_rows(episodes: Episodes, report: Report) -> Int64s | None:
         (stop - start == length, "dataset_to_index - dataset_from_index = length {2}", stop - start),
     )
     for right, expected, found in checks:
-        for row in np.flatnonzero(~right):
+        for row in np.flatnonzero(~right).tolist():
             says = expected.format(row, expected_start[row], length[row])
             report.add("E2", where, f"row {row}: {says}", str(found[row]))
     whole = all(right.all() for right, _, _ in checks[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Collection
@@ -46,11 +47,9 @@ def list_files(root: Path) -> Tree:
     for folder in ("data", "videos", "meta"):
         for parent, _, names in os.walk(root / folder, followlinks=True):
             for path in (Path(parent, name) for name in names):
-                try:
+                with contextlib.suppress(OSError):
                     if path.is_file():
                         sizes[path.relative_to(root).as_posix()] = path.stat().st_size
-                except OSError:
-                    continue
     return Tree(root, sizes, os.path.lexists(root / _UNFINISHED))
 
 

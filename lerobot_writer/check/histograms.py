@@ -10,12 +10,16 @@ from lerobot_writer.check.files import histogram_path
 from lerobot_writer.check.info import Camera, Info
 from lerobot_writer.check.reading import ParquetRows, Unreadable, shown
 from lerobot_writer.check.report import Report
-from lerobot_writer.check.statistics import PictureRows, Told, WriterFile, check_pictures
+from lerobot_writer.check.statistics import PictureRows, check_pictures
+from lerobot_writer.check.stats_file import Told, WriterFile
 
 Counts = npt.NDArray[np.int64]
 """How many pixels of each channel have each value, shape (3, 256)."""
 
-_COUNTS = ("list<int64>", "fixed_size_list<int64>[256]")
+_TYPES = [
+    {"feature": "string", "channel": "int64", "counts": counts}
+    for counts in ("list<int64>", "fixed_size_list<int64>[256]")
+]
 
 
 def check_histograms(
@@ -61,22 +65,19 @@ def _read(
     try:
         with ParquetRows(episodes.tree.root / path) as rows:
             types = {field.name: type_text(field.type) for field in rows.schema}
-            if (
-                list(types) != ["feature", "channel", "counts"]
-                or types["feature"] != "string"
-                or types["channel"] != "int64"
-                or types["counts"] not in _COUNTS
-            ):
-                raise Unreadable(f"columns {shown(types)}")
+            if types not in _TYPES or list(types) != ["feature", "channel", "counts"]:
+                report.add("H1", path, f"the columns {shown(_TYPES[0])}", shown(types))
+                return {}
             features, channels = (rows.column(name).to_pylist() for name in ("feature", "channel"))
             lists = rows.column("counts").to_pylist()
     except Unreadable as error:
-        report.add("H1", path, "a parquet file with feature string, channel int64, counts list<int64>[256]", str(error))
+        report.add("H1", path, "a parquet file of histograms", str(error))
         return {}
     table = dict(zip(zip(features, channels, strict=True), lists, strict=True))
-    expected = {(camera.name, channel) for camera in cameras for channel in range(3)}
-    if table.keys() != expected or len(lists) != len(expected):
-        report.add("H1", path, f"one row each for {shown(sorted(expected))}", shown(list(zip(features, channels, strict=True))))
+    expected = [(camera.name, channel) for camera in cameras for channel in range(3)]
+    found = list(zip(features, channels, strict=True))
+    if set(found) != set(expected) or len(found) != len(expected):
+        report.add("H1", path, f"one row each for {shown(expected, 600)}", shown(found, 600))
     usable = {}
     for camera in cameras:
         channels_found = [_histogram(table.get((camera.name, channel))) for channel in range(3)]

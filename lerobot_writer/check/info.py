@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from lerobot_writer.check.files import INFO, Tree
-from lerobot_writer.check.reading import Unreadable, read_json, shown
+from lerobot_writer.check.reading import Unreadable, read_json_object, shown
 from lerobot_writer.check.report import Report
 
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
@@ -88,7 +88,7 @@ class Info:
     @property
     def unusable(self) -> tuple[str, ...]:
         """Features that nothing more can be checked of."""
-        usable = {feature.name for feature in (*self.columns, *self.cameras)}
+        usable = {column.name for column in self.columns} | {camera.name for camera in self.cameras}
         return tuple(name for name in self.features if name not in usable)
 
 
@@ -98,9 +98,7 @@ def check_info(tree: Tree, report: Report) -> Info | None:
         report.skip(("I1", "I2", "I3", "I4", "I5"), f"{INFO} is missing")
         return None
     try:
-        document = read_json(tree.root / INFO)
-        if not isinstance(document, dict):
-            raise Unreadable(shown(document))
+        document = read_json_object(tree.root / INFO)
     except Unreadable as error:
         report.add("I1", INFO, "a JSON object", str(error))
         report.skip(("I2", "I3", "I4", "I5"), f"{INFO} does not read")
@@ -253,7 +251,7 @@ def _column(name: str, feature: object) -> Column | None:
 
 def _camera(name: str, feature: Mapping[str, object]) -> Camera | None:
     shape, info = feature.get("shape"), feature.get("info")
-    if not (isinstance(shape, list) and len(shape) == 3 and all(_positive(n) for n in shape) and isinstance(info, dict)):
+    if not isinstance(info, dict) or not isinstance(shape, list) or len(shape) != 3 or not all(map(_positive, shape)):
         return None
     return Camera(name, shape[0], shape[1], str(info.get("video.codec")), str(info.get("video.pix_fmt")))
 

@@ -23,8 +23,11 @@ def read_text(path: Path) -> str:
         raise Unreadable(_one_line(error)) from error
 
 
-def read_json(path: Path) -> object:
-    return parse_json(read_text(path))
+def read_json_object(path: Path) -> dict[str, Any]:
+    document = parse_json(read_text(path))
+    if not isinstance(document, dict):
+        raise Unreadable(f"not a JSON object: {shown(document)}")
+    return document
 
 
 def parse_json(text: str) -> object:

@@ -89,7 +89,7 @@ class Report:
         return not self.findings and not self.not_checked
 
     def outcome(self, *rules: str) -> str:
-        """"ok", or how many problems these rules have and which of them were not checked everywhere."""
+        """ "ok", or how many problems these rules have and which of them were not checked everywhere."""
         problems = sum(finding.rule in rules for finding in self.findings)
         unchecked = [rule for rule in rules if any(rule == skipped.rule for skipped in self.not_checked)]
         parts = [_counted(problems, "problem")] if problems else []

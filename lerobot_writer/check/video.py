@@ -249,7 +249,7 @@ class _Decoding:
         if (frame.width, frame.height) == (camera.width, camera.height) and 0 <= place < len(self._firsts) - 1:
             pixels = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
             episode = self._scan.job.episodes[place][0]
-            sampled = pixels[:: self._stride, :: self._stride]
+            sampled = pixels[:: self._stride, :: self._stride].view(np.uint8)  # rgb24 is uint8 already
             self._scan.decoded.setdefault(episode, _Decoded()).add(sampled)
 
     def _number(self, pts: int) -> int | None:
@@ -273,9 +273,12 @@ class _Decoding:
             number, pts = misplaced[0]
             assert self._stream.time_base is not None
             more = f" (and {len(misplaced) - 1} more)" if len(misplaced) > 1 else ""
-            problems.append(("V3", f"frame {number} at {number}/{self._fps} s", f"{pts * self._stream.time_base} s{more}"))
+            found = f"{pts * self._stream.time_base} s{more}"
+            problems.append(("V3", f"frame {number} at {number}/{self._fps} s", found))
         for (episode, _), first in zip(self._scan.job.episodes, self._firsts, strict=False):
+            marked = first < len(stamps) and self._packets[stamps[first]]
+            decoded = first in self._keyframes or bool(self._errors or misplaced)
             if first >= len(stamps):
                 self._scan.skipped.append((("V4",), f"episode {episode} has no frame"))
-            elif not self._packets[stamps[first]] or (not self._errors and not misplaced and first not in self._keyframes):
+            elif not (marked and decoded):
                 problems.append(("V4", f"a keyframe at frame {first}, where episode {episode} starts", "none"))

@@ -1,17 +1,21 @@
 """The lights, for both renderers: linear shading without gamma, so a surface that gets 1.0 shows its own colour.
 
-Stand-ins for the dome, the key light and the lamp of the Isaac Sim scene. A level surface seen from above gets
-0.40 + 0.22 * cos(view) + 0.45 * 0.85, which is just under 1: nothing on the table is over-exposed.
+Stand-ins for the dome and the key light of the Isaac Sim scene. A level surface seen from above gets
+0.42 + 0.20 + 0.40 * cos(19 deg) = 1.0: wood shows as wood, and nothing on the table is over-exposed.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
-AMBIENT: Final = 0.40
-HEADLIGHT_DIFFUSE: Final = 0.22  # shines along the line of sight of whichever camera looks
-
-KEY_DIFFUSE: Final = 0.45
-KEY_POSITION_M: Final = (1.1, -0.95, 2.5)  # centre of the shadow map; the light itself is directional
-KEY_TARGET_M: Final = (0.4, 0.0, 0.4)
+AMBIENT: Final = 0.42
+HEADLIGHT_DIFFUSE: Final = 0.20  # directional, along the line of sight of whichever camera looks
+KEY_DIFFUSE: Final = 0.40
 KEY_SPECULAR: Final = 0.25
+
+# From beyond the table, so that the hand's shadow falls towards the robot, out of the wrist camera's way.
+_TOWARDS_KEY: Final = (0.7, 0.3, 2.2)
+KEY_DIRECTION: Final = tuple(-component / math.hypot(*_TOWARDS_KEY) for component in _TOWARDS_KEY)
+KEY_TARGET_M: Final = (0.53, 0.06, 0.35)  # the middle of the shadow map
+KEY_DISTANCE_M: Final = 2.4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -107,7 +108,7 @@ def panda_actuators() -> tuple[Element, ...]:
 def panda_contact_exclusions() -> tuple[Element, ...]:
     """Pairs that overlap by construction: links up to two joints apart, the wrist with the hand, parts of the hand."""
     links = [f"panda_link{index}" for index in range(NUM_ARM_JOINTS + 1)]
-    pairs = [*zip(links, links[1:], strict=False), *zip(links, links[2:], strict=False)]
+    pairs = [*pairwise(links), *zip(links[:-2], links[2:], strict=True)]
     pairs += [("panda_link6", HAND_BODY), ("panda_link7", HAND_BODY)]
     pairs += [(HAND_BODY, "panda_leftfinger"), (HAND_BODY, "panda_rightfinger")]
     pairs += [("panda_leftfinger", "panda_rightfinger")]

@@ -46,7 +46,6 @@ _TABLE_LEG_INSET_M: Final = 0.02
 _EXTENT_M: Final = 1.0
 _NEAR_M: Final = 0.01
 _FAR_M: Final = 12.0
-_SHADOW_BOX_HALF_EDGE_M: Final = 0.72  # holds the table and the arm above it
 
 
 def scene_xml(objects: Sequence[ObjectKind], cameras: Sequence[Camera], quality: RenderQuality) -> str:
@@ -103,7 +102,7 @@ def _visual(cameras: Sequence[Camera], quality: RenderQuality) -> Element:
             "map",
             znear=_NEAR_M / _EXTENT_M,
             zfar=_FAR_M / _EXTENT_M,
-            shadowclip=_SHADOW_BOX_HALF_EDGE_M / _EXTENT_M,
+            shadowclip=quality.shadow_box_m / _EXTENT_M,
         ),
     )
 
@@ -112,12 +111,12 @@ def _materials(quality: RenderQuality) -> tuple[Element, ...]:
     wood = element("material", name="wood", rgba=(*TABLE_RGB, 1), specular=0.05, shininess=0.1)
     goal = element("material", name="goal", rgba=(*GOAL_RGB, 1), specular=0)
     if not quality.checker_floor:
-        return element("material", name="floor", rgba=(*_FLOOR_RGB, 1), specular=0), wood, goal
-    lighter, darker = ([channel + shift for channel in _FLOOR_RGB] for shift in (0.03, -0.03))
+        # MuJoCo draws what is not fully opaque in one pass and without shadows.
+        plain = element("material", name="floor", rgba=(*_FLOOR_RGB, 0.99 if quality.shadows else 1), specular=0)
+        return plain, wood, goal
+    light, dark = (tuple(channel + shift for channel in _FLOOR_RGB) for shift in (0.03, -0.03))
     return (
-        element(
-            "texture", name="floor", type="2d", builtin="checker", rgb1=lighter, rgb2=darker, width=512, height=512
-        ),
+        element("texture", name="floor", type="2d", builtin="checker", rgb1=light, rgb2=dark, width=512, height=512),
         element("material", name="floor", texture="floor", texrepeat=(12, 12), specular=0),
         wood,
         goal,
@@ -125,14 +124,13 @@ def _materials(quality: RenderQuality) -> tuple[Element, ...]:
 
 
 def _key_light(quality: RenderQuality) -> Element:
-    direction = np.subtract(lighting.KEY_TARGET_M, lighting.KEY_POSITION_M)
     return element(
         "light",
         name="key",
         directional=True,
         castshadow=quality.shadows,
-        pos=lighting.KEY_POSITION_M,
-        dir=direction / np.linalg.norm(direction),
+        pos=np.subtract(lighting.KEY_TARGET_M, np.multiply(lighting.KEY_DISTANCE_M, lighting.KEY_DIRECTION)),
+        dir=lighting.KEY_DIRECTION,
         ambient=(0, 0, 0),
         diffuse=(lighting.KEY_DIFFUSE,) * 3,
         specular=(lighting.KEY_SPECULAR,) * 3,

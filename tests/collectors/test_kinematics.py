@@ -57,12 +57,8 @@ def test_the_first_joint_turns_the_hand_about_the_world_z_and_the_last_about_its
         arm, turn = random_arm(rng), rng.uniform(-2, 2)
         about_z = Pose((0, 0, 0), quat_about_axis((0, 0, 1), turn))
         pose = hand_pose(arm)
-        np.testing.assert_allclose(
-            hand_pose(arm + turn * np.eye(7)[0]).matrix(), (about_z @ pose).matrix(), atol=1e-12
-        )
-        np.testing.assert_allclose(
-            hand_pose(arm + turn * np.eye(7)[6]).matrix(), (pose @ about_z).matrix(), atol=1e-12
-        )
+        np.testing.assert_allclose(hand_pose(arm + turn * np.eye(7)[0]).matrix(), (about_z @ pose).matrix(), atol=1e-12)
+        np.testing.assert_allclose(hand_pose(arm + turn * np.eye(7)[6]).matrix(), (pose @ about_z).matrix(), atol=1e-12)
 
 
 def test_the_jacobian_equals_central_finite_differences() -> None:
@@ -109,9 +105,10 @@ def test_the_hand_leans_outward_by_the_tilt_and_is_turned_by_the_wrist_yaw() -> 
         leftward = np.cross((0, 0, 1), outward)
         axes = matrix_from_quat(hand_pose(arm).quat_wxyz)
         np.testing.assert_allclose(axes[:, 2], math.sin(tilt) * outward - (0, 0, math.cos(tilt)), atol=1e-12)
-        # Level with the table, the hand's y axis would be opposite to `leftward`; the wrist yaw turns it about the tool.
+        # Unturned, the hand's y axis is opposite to `leftward`; the wrist yaw turns it about the tool.
         across = math.cos(tilt) * outward + np.array([0, 0, math.sin(tilt)])
-        np.testing.assert_allclose(axes[:, 1], math.sin(wrist_yaw) * across - math.cos(wrist_yaw) * leftward, atol=1e-12)
+        expected = math.sin(wrist_yaw) * across - math.cos(wrist_yaw) * leftward
+        np.testing.assert_allclose(axes[:, 1], expected, atol=1e-12)
 
 
 def test_the_inverse_reproduces_home() -> None:
@@ -125,8 +122,8 @@ def test_equal_tilt_and_wrist_yaw_mean_equal_height_lean_and_seventh_joint() -> 
     """So a thing carried from one to the other turns about the vertical and stays upright."""
     rng = np.random.default_rng(3)
     for _ in range(100):
-        (a_xy, b_xy), tilt, wrist_yaw = rng.uniform((0.3, -0.3), (0.6, 0.3), (2, 2)), rng.uniform(0.1, 0.3), rng.uniform(-1.5, 1.5)
-        a, b = (solve_planar((*xy, 0.43), wrist_yaw, tilt) for xy in (a_xy, b_xy))
+        tilt, wrist_yaw = rng.uniform(0.1, 0.3), rng.uniform(-1.5, 1.5)
+        a, b = (solve_planar((*xy, 0.43), wrist_yaw, tilt) for xy in rng.uniform((0.3, -0.3), (0.6, 0.3), (2, 2)))
         assert a is not None
         assert b is not None
         assert a[6] == b[6]
@@ -177,12 +174,13 @@ def test_far_targets_have_neither_tilt_nor_solution() -> None:
 def test_solutions_beyond_a_joint_limit_are_refused() -> None:
     assert solve_planar((0.5, 0, 0.43), 0.0, 0.0) is not None
     assert solve_planar((-0.5, 0, 0.43), 0.0, 0.0) is None  # joint 1 would have to turn by 180 degrees
-    assert solve_planar((0.15, 0, 0.43), 0.0, 0.0) is None  # the elbow would fold beyond joint 4's limit
-    assert solve_planar((0.3, 0, 0.43), 0.0, 1.0) is None  # joint 6
-    most = JOINT_UPPER_RAD[6] - JOINT_MARGIN_RAD + math.pi / 4
-    assert solve_planar((0.5, 0, 0.43), math.pi / 4 - JOINT_UPPER_RAD[6] + JOINT_MARGIN_RAD + 1e-9, 0.0) is not None
-    assert solve_planar((0.5, 0, 0.43), math.pi / 4 - JOINT_UPPER_RAD[6] + JOINT_MARGIN_RAD - 1e-9, 0.0) is None
-    assert solve_planar((0.5, 0, 0.43), most + 1e-9, 0.0) is None
+    assert solve_planar((0.3, 0, 0.43), 0.0, 1.0) is None  # the elbow would fold to -3.21 rad
+    # Joint 7 is pi / 4 less the wrist yaw.
+    least_yaw = math.pi / 4 - JOINT_UPPER_RAD[6] + JOINT_MARGIN_RAD
+    most_yaw = math.pi / 4 - JOINT_LOWER_RAD[6] - JOINT_MARGIN_RAD
+    for inside, outside in ((least_yaw + 1e-9, least_yaw - 1e-9), (most_yaw - 1e-9, most_yaw + 1e-9)):
+        assert solve_planar((0.5, 0, 0.43), inside, 0.0) is not None
+        assert solve_planar((0.5, 0, 0.43), outside, 0.0) is None
 
 
 def test_clipping_is_the_nearest_position_within_the_limits() -> None:

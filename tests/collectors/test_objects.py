@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from collectors.geometry import Pose
 from collectors.objects import (
     CUBE,
     FINGER_REACH_M,
@@ -14,6 +15,7 @@ from collectors.objects import (
     YCB,
     ObjectError,
     ObjectKind,
+    lowest_point_m,
     object_kind,
 )
 from collectors.scene import GOAL_RGB, TABLE_CENTRE_M, TABLE_SIZE_M
@@ -102,7 +104,7 @@ def test_an_object_is_found_by_its_name(kind: ObjectKind) -> None:
 
 def test_a_refused_object_says_why() -> None:
     assert REFUSED.keys().isdisjoint(YCB)
-    with pytest.raises(ObjectError, match="007_tuna_fish_can.*85 mm exceeds the gripper's 80 mm"):
+    with pytest.raises(ObjectError, match=r"007_tuna_fish_can.*85 mm exceeds the gripper's 80 mm"):
         object_kind("007_tuna_fish_can")
 
 
@@ -110,3 +112,20 @@ def test_an_unknown_object_names_what_exists() -> None:
     with pytest.raises(ObjectError, match="'banana'") as error:
         object_kind("banana")
     assert all(kind.name in str(error.value) for kind in KINDS)
+
+
+@every_kind
+def test_the_lowest_point_is_a_corner_of_a_box_or_a_point_on_the_rim_of_a_cylinder(kind: ObjectKind) -> None:
+    rng = np.random.default_rng(11)
+    half_x, half_y, half_z = np.asarray(kind.size_m) / 2
+    turns = np.linspace(0, 2 * math.pi, 721)
+    if kind.shape == "cylinder":
+        rim = np.stack([half_x * np.cos(turns), half_y * np.sin(turns)], axis=1)
+    else:
+        rim = np.array([(half_x, half_y), (-half_x, half_y), (half_x, -half_y), (-half_x, -half_y)])
+    points = np.concatenate([np.insert(rim, 2, z, axis=1) for z in (-half_z, half_z)])
+    for _ in range(100):
+        quat = rng.normal(size=4)
+        pose = Pose(rng.uniform(-1, 1, size=3), quat / np.linalg.norm(quat))
+        heights = points @ pose.matrix()[2, :3] + pose.position[2]
+        assert lowest_point_m(kind, pose) == pytest.approx(heights.min(), abs=1e-6)

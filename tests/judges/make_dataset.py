@@ -1,6 +1,7 @@
 """Write synthetic datasets of known truth with `lerobot_writer`: `python tests/judges/make_dataset.py OUT`.
 
-Runs in the product's environment, with the repository on PYTHONPATH where the product is not installed. Beside each dataset DIR lies DIR.truth.json, what it holds.
+Runs in the product's environment, with the repository on PYTHONPATH where the product is not installed. Beside each
+dataset DIR lies DIR.truth.json, what it holds.
 """
 
 from __future__ import annotations
@@ -43,27 +44,25 @@ def open_writer(root: Path, expected: Truth, *, resume: bool = False, codec: Vid
     )
 
 
-def add_frames(writer: SimLeRobotWriter, expected: Truth, episode: int, frames: int) -> None:
-    """Give the writer the first `frames` frames of an episode."""
-    for frame in range(frames):
+def add_episode_frames(writer: SimLeRobotWriter, expected: Truth, episode: int, frames: int | None = None) -> None:
+    """Give the writer the first `frames` frames of an episode, or all of them."""
+    last = truth.length(episode) - 1
+    for frame in range(last + 1 if frames is None else frames):
         floats = truth.features(episode, frame)
-        writer.add_frame(
-            writer.num_episodes,
-            frame,
-            floats.pop("observation.state"),
-            floats.pop("action"),
-            frame / expected.fps,
-            frame == truth.length(episode) - 1,
-            extra=floats,
-        )
+        state, action = floats.pop("observation.state"), floats.pop("action")
+        writer.add_frame(writer.num_episodes, frame, state, action, frame / expected.fps, frame == last, extra=floats)
         for camera, name in enumerate(truth.CAMERAS):
             writer.add_video_frame(name, truth.picture(episode, frame, camera, expected.width, expected.height))
 
 
+def finish_episode(writer: SimLeRobotWriter, episode: int) -> None:
+    columns = truth.episode_columns(episode)
+    writer.finish_episode(writer.num_episodes, truth.length(episode), truth.task(episode), columns=columns)
+
+
 def add_episode(writer: SimLeRobotWriter, expected: Truth, episode: int) -> None:
-    frames = truth.length(episode)
-    add_frames(writer, expected, episode, frames)
-    writer.finish_episode(writer.num_episodes, frames, truth.task(episode), columns=truth.episode_columns(episode))
+    add_episode_frames(writer, expected, episode)
+    finish_episode(writer, episode)
 
 
 def write(root: Path, expected: Truth, *, codec: VideoCodec = H264, pack: bool = False) -> None:
@@ -79,7 +78,7 @@ def write_interrupted(root: Path, expected: Truth) -> None:
     """The same dataset, written with a reopening before every episode and a discarded episode in each part."""
     for at, episode in enumerate(expected.episodes):
         with open_writer(root, expected, resume=at > 0) as writer:
-            add_frames(writer, expected, 100 + at, 5)
+            add_episode_frames(writer, expected, 100 + at, 3)
             writer.discard_episode()
             add_episode(writer, expected, episode)
             writer.finalize()

@@ -1,0 +1,237 @@
+"""What a collection does with success, failure, interruption and resume, on the fake simulator."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from fake_simulator import FakeSimulator
+
+from collectors.simulator import SimulatorError, Tick
+from lerobot_writer import DatasetExistsError
+from lerobot_writer.check import check_dataset
+from sim_service.collection import Collection, drive, step
+from sim_service.config import CollectConfig
+from sim_service.ledger import LedgerError
+from sim_service.simulators import SimulatorSettings
+
+STEPS = 4  # per segment: short episodes
+
+
+def configure(output: Path, num_episodes: int = 3, **changes: Any) -> CollectConfig:
+    config = CollectConfig(
+        output=output,
+        num_episodes=num_episodes,
+        seed=7,
+        steps_per_segment=STEPS,
+        waypoint_noise_rad=0.05,
+        max_attempts=3,
+        keep_failures=False,
+        simulator="mujoco",
+        settings=SimulatorSettings(),
+        resume=False,
+        json=False,
+    )
+    return dataclasses.replace(config, **changes)
+
+
+class FailingAttempts(FakeSimulator):
+    """The object stands out of reach in these resets, counted from 0."""
+
+    def __init__(self, missed: set[int]) -> None:
+        super().__init__()
+        self._missed, self._resets = missed, 0
+
+    def reset(self, scene: Any) -> None:
+        self.grasp_offset_m = 0.2 if self._resets in self._missed else 0.0
+        self._resets += 1
+        super().reset(scene)
+
+
+def collect(config: CollectConfig, simulator: FakeSimulator | None = None) -> Collection:
+    simulator = simulator or FakeSimulator()
+    collection = Collection(config, simulator)
+    drive(simulator, collection.run())
+    return collection
+
+
+def episode_rows(root: Path) -> list[dict[str, Any]]:
+    return [row for file in sorted(root.glob("meta/episodes/*/*.parquet")) for row in pq.read_table(file).to_pylist()]
+
+
+def stored(root: Path) -> Any:
+    return json.loads((root / "meta/collection.json").read_text())
+
+
+def interrupt_at(config: CollectConfig, ticks: int) -> Collection:
+    """Close the run after that many ticks, as Ctrl-C does."""
+    simulator = FakeSimulator()
+    collection = Collection(config, simulator)
+    run = collection.run()
+    tick = next(run)
+    for _ in range(ticks):
+        tick = step(simulator, run, tick)
+    run.close()
+    return collection
+
+
+def parquet_bytes(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.parquet"))}
+
+
+def test_a_collection_is_a_valid_dataset(tmp_path: Path) -> None:
+    root = tmp_path / "ds"
+    collection = collect(configure(root))
+    report = check_dataset(root)
+    assert report.ok, report.text()
+    assert collection.ledger.totals() == {
+        "episodes": 3,
+        "attempts": 3,
+        "successes": 3,
+        "successes_2cm": 3,
+        "failures": {},
+        "exhausted": [],
+    }
+    rows = episode_rows(root)
+    assert [row["collection/index"] for row in rows] == [0, 1, 2]
+    assert all(row["collection/success"] for row in rows)
+    assert all("cube and place it on the green circle" in row["tasks"][0] for row in rows)
+    assert len({tuple(row["collection/pick_xy_m"]) for row in rows}) == 3
+
+
+def test_a_failed_attempt_is_tried_again_and_leaves_no_trace_in_the_data(tmp_path: Path) -> None:
+    collection = collect(configure(tmp_path / "ds", 2), FailingAttempts({0, 1}))
+    rows = episode_rows(tmp_path / "ds")
+    assert [row["collection/attempt"] for row in rows] == [2, 0]
+    assert [row["collection/failed_attempts"] for row in rows] == ["missed_grasp,missed_grasp", ""]
+    assert collection.ledger.totals()["failures"] == {"missed_grasp": 2}
+    assert collection.ledger.attempts == 4
+    assert check_dataset(tmp_path / "ds").ok
+
+
+def test_an_index_whose_attempts_all_fail_is_given_up(tmp_path: Path) -> None:
+    root = tmp_path / "ds"
+    collection = collect(configure(root), FailingAttempts({1, 2, 3}))
+    assert [row["collection/index"] for row in episode_rows(root)] == [0, 2]
+    assert collection.ledger.exhausted == 1
+    assert stored(root)["exhausted"] == {"1": ["missed_grasp"] * 3}
+    again = collect(configure(root, resume=True))
+    assert again.frames_recorded == 0  # given up stays given up
+    assert again.ledger.totals() == collection.ledger.totals()
+
+
+def test_failures_are_kept_when_asked_for(tmp_path: Path) -> None:
+    root = tmp_path / "ds"
+    collect(configure(root, 2, keep_failures=True), FailingAttempts({0}))
+    rows = episode_rows(root)
+    assert [row["collection/success"] for row in rows] == [False, True]
+    assert [row["collection/failure_reason"] for row in rows] == ["missed_grasp", ""]
+    assert [row["collection/attach_frame"] for row in rows][0] == -1
+    assert check_dataset(root).ok
+
+
+def test_a_simulator_error_costs_one_attempt(tmp_path: Path) -> None:
+    root = tmp_path / "ds"
+    collection = collect(configure(root, 2), FakeSimulator(lost_ticks=frozenset([20])))
+    assert collection.ledger.totals()["failures"] == {"simulator_error": 1}
+    assert [row["collection/attempt"] for row in episode_rows(root)] == [1, 0]
+
+
+def test_an_error_of_the_hosts_advance_costs_one_attempt(tmp_path: Path) -> None:
+    class Breaking(FakeSimulator):
+        def advance(self, tick: Tick) -> None:
+            super().advance(tick)
+            if self.advanced == 15:
+                raise SimulatorError("the handle is stale")
+
+    collection = collect(configure(tmp_path / "ds", 1), Breaking())
+    assert collection.ledger.totals()["failures"] == {"simulator_error": 1}
+    assert collection.ledger.episodes == 1
+
+
+@pytest.mark.parametrize("ticks", [0, 5, 60, 75, 130])
+def test_interrupted_and_resumed_equals_one_run(tmp_path: Path, ticks: int) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    collect(configure(whole))
+    interrupted = interrupt_at(configure(parts), ticks)
+    if interrupted.ledger.episodes:
+        assert check_dataset(parts).ok
+    resumed = collect(configure(parts, resume=True))
+    assert resumed.ledger.episodes == 3
+    assert parquet_bytes(parts) == parquet_bytes(whole)
+    assert (parts / "meta/stats.json").read_bytes() == (whole / "meta/stats.json").read_bytes()
+    assert stored(parts) == stored(whole)
+
+
+def test_resume_of_a_complete_dataset_does_nothing(tmp_path: Path) -> None:
+    collect(configure(tmp_path / "ds"))
+    before = parquet_bytes(tmp_path / "ds")
+    again = collect(configure(tmp_path / "ds", resume=True))
+    assert (again.ledger.episodes, again.frames_recorded) == (3, 0)
+    assert parquet_bytes(tmp_path / "ds") == before
+
+
+def test_resume_can_ask_for_more_episodes(tmp_path: Path) -> None:
+    collect(configure(tmp_path / "ds", 2))
+    assert collect(configure(tmp_path / "ds", 4, resume=True)).ledger.episodes == 4
+    collect(configure(tmp_path / "whole", 4))
+    assert parquet_bytes(tmp_path / "ds") == parquet_bytes(tmp_path / "whole")
+
+
+def test_an_episode_depends_on_its_index_alone(tmp_path: Path) -> None:
+    """Episode 2 after a failed episode 1 equals episode 2 after a good one, its position apart."""
+    collect(configure(tmp_path / "a"))
+    collect(configure(tmp_path / "b"), FailingAttempts({1, 2, 3}))
+    a, b = episode_rows(tmp_path / "a")[2], episode_rows(tmp_path / "b")[1]
+    assert a["collection/index"] == b["collection/index"] == 2
+    assert {k: v for k, v in a.items() if k.startswith("collection/")} == {
+        k: v for k, v in b.items() if k.startswith("collection/")
+    }
+    actions = [
+        np.stack(pq.read_table(tmp_path / path).column("action").to_numpy())
+        for path in ("a/data/chunk-000/file-002.parquet", "b/data/chunk-000/file-001.parquet")
+    ]
+    assert np.array_equal(*actions)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 8}, "seed: the dataset has 7, asked for 8"),
+        ({"steps_per_segment": 5}, "steps_per_segment: the dataset has 4, asked for 5"),
+        ({"keep_failures": True}, "keep_failures"),
+        ({"settings": SimulatorSettings(render_preset="fast")}, "render_preset"),
+    ],
+)
+def test_resume_refuses_another_configuration(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    collect(configure(tmp_path / "ds", 1))
+    before = {p: p.read_bytes() for p in (tmp_path / "ds").rglob("*") if p.is_file()}
+    with pytest.raises(LedgerError, match=message):
+        Collection(configure(tmp_path / "ds", 2, resume=True, **change), FakeSimulator())
+    assert {p: p.read_bytes() for p in (tmp_path / "ds").rglob("*") if p.is_file()} == before
+
+
+def test_resume_refuses_another_fps(tmp_path: Path) -> None:
+    collect(configure(tmp_path / "ds", 1))
+    with pytest.raises(LedgerError, match="fps: the dataset has 30, asked for 20"):
+        Collection(configure(tmp_path / "ds", 2, resume=True, settings=SimulatorSettings(fps=20)), FakeSimulator(fps=20))
+
+
+def test_an_existing_dataset_is_not_touched_without_resume(tmp_path: Path) -> None:
+    collect(configure(tmp_path / "ds", 1))
+    with pytest.raises(DatasetExistsError, match="holds a dataset already"):
+        Collection(configure(tmp_path / "ds"), FakeSimulator())
+
+
+def test_cameras_are_recorded(tmp_path: Path) -> None:
+    collect(configure(tmp_path / "ds", 1))
+    row = episode_rows(tmp_path / "ds")[0]
+    high = np.reshape(row["collection/cam_high/camera_to_world"], (4, 4))
+    np.testing.assert_allclose(high[:3, 3], (0.3, -0.3, 1.3))
+    np.testing.assert_allclose(high[:3, 2], (0.0, np.sin(np.radians(25)), -np.cos(np.radians(25))), atol=1e-12)
+    wrist = np.reshape(row["collection/cam_wrist/camera_to_world"], (4, 4))
+    np.testing.assert_allclose(wrist[:3, 2], (0, 0, -1), atol=2e-3)  # looks down at HOME
+    assert row["collection/cam_high/intrinsics"][2:] == [32.0, 24.0]
