@@ -27,7 +27,11 @@ def create(case: str, output: Path) -> Any:
     os.environ["SVT_LOG"] = "1"  # errors alone
     dataset = importlib.import_module("lerobot.datasets.lerobot_dataset").LeRobotDataset
     features: dict[str, dict[str, Any]] = {
-        "observation.state": {"dtype": "float32", "shape": (STATE_DIM,), "names": [f"state_{i}" for i in range(STATE_DIM)]},
+        "observation.state": {
+            "dtype": "float32",
+            "shape": (STATE_DIM,),
+            "names": [f"state_{i}" for i in range(STATE_DIM)],
+        },
         "action": {"dtype": "float32", "shape": (ACTION_DIM,), "names": [f"action_{i}" for i in range(ACTION_DIM)]},
         "next.done": {"dtype": "bool", "shape": (1,), "names": None},
     }

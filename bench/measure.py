@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import resource
+import shlex
 import statistics
 import subprocess
 import time
@@ -58,7 +59,9 @@ class Meter:
         self._wall_s, self._cpu_s = time.perf_counter(), _cpu_s()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         cpu_s, wall_s = _cpu_s() - self._cpu_s, time.perf_counter() - self._wall_s
         children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / MB
         # Not ru_maxrss for the process itself: across exec it keeps the parent's.
@@ -104,21 +107,27 @@ def write_result(path: Path, usage: Usage, **further: object) -> None:
     path.write_text(json.dumps({**asdict(usage), **further}), encoding="utf-8")
 
 
-def run_child(command: Sequence[str | Path], result: Path, timeout_s: float) -> Numbers:
-    """Run a program that leaves its figures, a flat JSON object, at `result`. Its output passes through on failure only.
+def run_child(
+    command: Sequence[str | Path], result: Path, timeout_s: float, folder: Path, *, show: bool = False
+) -> Numbers:
+    """Run a program in `folder`; it leaves its figures, a flat JSON object, at `result`.
 
-    Raises ChildError when it fails, leaves none or takes too long.
+    show: let its output through; else what it says is told only when it fails. Raises ChildError when it fails, leaves
+    no figures or takes too long.
     """
     result.unlink(missing_ok=True)
     words = [str(word) for word in command]
+    pipe = None if show else subprocess.PIPE
     try:
-        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False)
+        done = subprocess.run(
+            words, stdout=pipe, stderr=pipe, text=True, errors="replace", timeout=timeout_s, check=False, cwd=folder
+        )
     except subprocess.TimeoutExpired as error:
-        raise ChildError(f"{' '.join(words)} took longer than {timeout_s:.0f} s") from error
+        raise ChildError(f"{shlex.join(words)} took longer than {timeout_s:.0f} s") from error
     except OSError as error:
         raise ChildError(f"{words[0]} does not start: {error.strerror}") from error
     if done.returncode != 0 or not result.is_file():
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        said = [line for line in f"{done.stdout or ''}\n{done.stderr or ''}".splitlines() if line.strip()]
         raise ChildError(f"exit code {done.returncode}: {said[-1] if said else 'it said nothing'}")
     figures: Numbers = json.loads(result.read_text(encoding="utf-8"))
     return figures
@@ -130,7 +139,7 @@ def medians(runs: Sequence[Mapping[str, float]]) -> Numbers:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, aligned to be read as text too: words left, the rest right. A short row ends in its last cell."""
+    """A Markdown table that also reads well as text. A row may be short; what it lacks stays empty."""
     full = [[*row, *[""] * (len(header) - len(row))] for row in rows]
     counted = [row for row, given in zip(full, rows, strict=True) if len(given) == len(header)]
     widths = [max(3, *(len(row[i]) for row in [list(header), *counted])) for i in range(len(header))]
@@ -152,8 +161,9 @@ def machine(folder: Path) -> dict[str, str]:
     """Where the figures come from. folder: on the disk that is written to."""
     cpu = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     memory_kb = next(int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal"))
+    cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores usable"
     return {
-        "cpu": f"{cpu[0] if cpu else platform.machine()}, {len(os.sched_getaffinity(0))} of {len(cpu) or '?'} cores usable",
+        "cpu": f"{cpu[0] if cpu else platform.machine()}, {cores}",
         "memory": f"{memory_kb * 1024 / 1e9:.0f} GB",
         "system": f"Linux {platform.release()}, file system {_file_system(folder)}",
         "python": platform.python_version(),

@@ -91,7 +91,10 @@ def soak(ring: Ring, output: Path, episodes: int, frames: int) -> tuple[Meter, d
             rss_mb.append(meter.rss_mb())
             if (episode + 1) % _SOAK_REPORT == 0:
                 recent = statistics.median(seconds[-_SOAK_REPORT:])
-                print(f"episode {episode + 1:4d}: RSS {rss_mb[-1]:6.1f} MB, {1e3 * recent:6.1f} ms per episode", flush=True)
+                print(
+                    f"episode {episode + 1:4d}: RSS {rss_mb[-1]:6.1f} MB, {1e3 * recent:6.1f} ms per episode",
+                    flush=True,
+                )
         written = meter.rss_parts_mb()
         began = time.perf_counter()
         writer.finalize()

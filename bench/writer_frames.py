@@ -1,4 +1,4 @@
-"""What the writers are fed: two cameras' pictures of a table-top scene with sensor noise, drawn once, kept in a file."""
+"""What the writers are fed: two cameras' pictures of a table-top scene with sensor noise, drawn once into a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Ring:
     def picture(self, camera: int, frame: int) -> NDArray[np.uint8]:
         """Shape (SIDE_PX, SIDE_PX, 3), of any frame number from 0."""
         position = frame % (2 * _RING - 2)
-        return self._pictures[min(position, 2 * _RING - 2 - position), camera]
+        picture: NDArray[np.uint8] = self._pictures[min(position, 2 * _RING - 2 - position), camera]
+        return picture
 
     def touch(self) -> None:
         """Read every page, so that none is loaded while something is measured."""
@@ -65,7 +66,10 @@ def _wood(rng: np.random.Generator, side: int) -> Image:
     y, x = np.mgrid[:side, :side].astype(np.float64)
     bend = 9 * np.sin(y / 140) + 4 * np.sin(y / 53 + 1)
     grain = sum(
-        (np.sin((x + bend) * frequency + phase) / (1 + 6 * frequency) for frequency, phase in rng.uniform(0.05, 0.9, (14, 2)) * (1, 7)),
+        (
+            np.sin((x + bend) * frequency + phase) / (1 + 6 * frequency)
+            for frequency, phase in rng.uniform(0.05, 0.9, (14, 2)) * (1, 7)
+        ),
         np.zeros_like(x),
     )
     streaks = rng.normal(0, 1, (side, side))
@@ -81,14 +85,18 @@ def _overhead(wood: Image, progress: float) -> Image:
     floor = 62 + 30 * (y / SIDE_PX) + 6 * np.sign(np.sin(x / 40) * np.sin(y / 40))
     image = np.repeat(floor[..., None], 3, axis=2)
     table = _coverage(np.maximum(np.abs(x - 256) - 205, np.abs(y - 290) - 165))
-    image = _over(image, table, wood[:SIDE_PX, :SIDE_PX] * (1.1 - 0.25 * np.hypot(x - 200, y - 180) / SIDE_PX)[..., None])
+    image = _over(
+        image, table, wood[:SIDE_PX, :SIDE_PX] * (1.1 - 0.25 * np.hypot(x - 200, y - 180) / SIDE_PX)[..., None]
+    )
     image = _over(image, _coverage(np.hypot(x - 385, y - 345) - 24), np.array([26.0, 153, 51]))
     hand = np.array([150.0 + 215 * progress, 320.0 - 60 * np.sin(np.pi * progress) + 10 * progress])
     elbow = np.array([256.0, 150.0]) + 0.35 * (hand - 256)
     image = _over(image, 0.35 * _coverage(np.hypot(x - hand[0] - 14, y - hand[1] - 18) - 30, 14), np.zeros(3))
     cube = np.maximum(np.abs(x - hand[0]), np.abs(y - hand[1])) - 19
     image = _over(image, _coverage(cube), np.array([190.0, 35, 30]) + ((y - hand[1]) * 0.8)[..., None])
-    for (start, end), radius in zip(((np.array([256.0, 30]), elbow), (elbow, hand - (0, 22))), (30.0, 22.0), strict=True):
+    for (start, end), radius in zip(
+        ((np.array([256.0, 30]), elbow), (elbow, hand - (0, 22))), (30.0, 22.0), strict=True
+    ):
         image = _capsule(image, x, y, start, end, radius)
     return image
 
@@ -97,7 +105,9 @@ def _wrist(wood: Image, progress: float) -> Image:
     """The fingers close in on the cube, seen from the hand: the whole background moves."""
     y, x = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.float64)
     offset = round(120 * progress)
-    image = wood[offset : offset + SIDE_PX, 200 - offset : 200 - offset + SIDE_PX] * (1.05 - 0.2 * y / SIDE_PX)[..., None]
+    image = (
+        wood[offset : offset + SIDE_PX, 200 - offset : 200 - offset + SIDE_PX] * (1.05 - 0.2 * y / SIDE_PX)[..., None]
+    )
     half = 50 + 45 * progress
     cube = np.maximum(np.abs(x - 256) - half, np.abs(y - 235) - half)
     image = _over(image, 0.4 * _coverage(cube - 10, 12), np.zeros(3))

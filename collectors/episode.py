@@ -253,9 +253,7 @@ def _episode(
     judgement = task.judge(
         plan.scene, observation.object_to_world, observation.arm_rad, measured.grasped, measured.lifted_m
     )
-    return measured.outcome(
-        judgement.failure_reason, frame, judgement.success_2cm, judgement.placement_error_m
-    )
+    return measured.outcome(judgement.failure_reason, frame, judgement.success_2cm, judgement.placement_error_m)
 
 
 def advance(
@@ -307,7 +305,8 @@ class _WeldWatch:
         drift_m = float(np.linalg.norm(_object_in_hand(observation) - self._attached_m))
         if drift_m > WELD_MAX_DRIFT_M:
             raise SimulatorError(
-                f"the welded object moved by {drift_m * 1000:.2f} mm in the hand; allowed are {WELD_MAX_DRIFT_M * 1000:.0f} mm"
+                f"the welded object moved by {drift_m * 1000:.2f} mm in the hand; "
+                f"allowed are {WELD_MAX_DRIFT_M * 1000:.0f} mm"
             )
 
 

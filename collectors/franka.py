@@ -23,7 +23,9 @@ DH_CRAIG: Final = (
     (0.088, 0.0, math.pi / 2),
 )
 FLANGE_OFFSET_M: Final = 0.107  # joint 7 frame to flange, along z
-HAND_YAW_ON_FLANGE_RAD: Final = -math.pi / 4  # franka_description, hand.xacro: panda_hand is turned about the flange's z
+HAND_YAW_ON_FLANGE_RAD: Final = (
+    -math.pi / 4
+)  # franka_description, hand.xacro: panda_hand is turned about the flange's z
 FINGERTIP_OFFSET_M: Final = 0.1034  # franka_description: panda_hand to panda_hand_tcp, along z
 
 # One finger's travel. The two fingers move in opposite senses along the hand's y axis.

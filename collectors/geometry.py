@@ -28,7 +28,9 @@ class Pose:
         p = np.array(position, dtype=np.float64)
         q = np.array(quat_wxyz, dtype=np.float64)
         if p.shape != (3,) or q.shape != (4,):
-            raise ValueError(f"a pose needs a position of shape (3,) and a quaternion of shape (4,), got {p.shape} and {q.shape}")
+            raise ValueError(
+                f"a pose needs a position of shape (3,) and a quaternion of shape (4,), got {p.shape} and {q.shape}"
+            )
         p.setflags(write=False)
         q.setflags(write=False)
         object.__setattr__(self, "position", p)

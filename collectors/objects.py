@@ -51,11 +51,42 @@ CUBE: Final = ObjectKind("cube", "cube", "box", (0.04, 0.04, 0.04), 0.1, 0.02, m
 YCB: Final[dict[str, ObjectKind]] = {
     kind.name: kind
     for kind in (
-        ObjectKind("004_sugar_box", "sugar box", "box", (0.038, 0.089, 0.175), 0.514, 0.03, math.pi, (0.92, 0.80, 0.12)),
-        ObjectKind("005_tomato_soup_can", "tomato soup can", "cylinder", (0.066, 0.066, 0.101), 0.349, 0.03, math.pi, (0.80, 0.10, 0.09)),
-        ObjectKind("006_mustard_bottle", "mustard bottle", "box", (0.058, 0.095, 0.190), 0.603, 0.03, math.pi, (0.95, 0.75, 0.05)),
-        ObjectKind("008_pudding_box", "pudding box", "box", (0.035, 0.110, 0.089), 0.187, 0.03, math.pi, (0.45, 0.22, 0.10)),
-        ObjectKind("010_potted_meat_can", "potted meat can", "box", (0.050, 0.097, 0.082), 0.370, 0.03, math.pi, (0.15, 0.25, 0.62)),
+        ObjectKind(
+            "004_sugar_box", "sugar box", "box", (0.038, 0.089, 0.175), 0.514, 0.03, math.pi, (0.92, 0.80, 0.12)
+        ),
+        ObjectKind(
+            "005_tomato_soup_can",
+            "tomato soup can",
+            "cylinder",
+            (0.066, 0.066, 0.101),
+            0.349,
+            0.03,
+            math.pi,
+            (0.80, 0.10, 0.09),
+        ),
+        ObjectKind(
+            "006_mustard_bottle",
+            "mustard bottle",
+            "box",
+            (0.058, 0.095, 0.190),
+            0.603,
+            0.03,
+            math.pi,
+            (0.95, 0.75, 0.05),
+        ),
+        ObjectKind(
+            "008_pudding_box", "pudding box", "box", (0.035, 0.110, 0.089), 0.187, 0.03, math.pi, (0.45, 0.22, 0.10)
+        ),
+        ObjectKind(
+            "010_potted_meat_can",
+            "potted meat can",
+            "box",
+            (0.050, 0.097, 0.082),
+            0.370,
+            0.03,
+            math.pi,
+            (0.15, 0.25, 0.62),
+        ),
     )
 }
 
@@ -90,6 +121,8 @@ def object_kind(name: str) -> ObjectKind:
 def lowest_point_m(kind: ObjectKind, object_to_world: Pose) -> float:
     """Height [m] in the world of the object's lowest point."""
     half_x, half_y, half_z = (size / 2 for size in kind.size_m)
-    x, y, z = (abs(float(part)) for part in matrix_from_quat(object_to_world.quat_wxyz)[2])  # vertical parts of its axes
+    x, y, z = (
+        abs(float(part)) for part in matrix_from_quat(object_to_world.quat_wxyz)[2]
+    )  # vertical parts of its axes
     across = half_x * math.hypot(x, y) if kind.shape == "cylinder" else half_x * x + half_y * y
     return float(object_to_world.position[2]) - across - half_z * z

@@ -109,7 +109,8 @@ class Schema:
 
     def data_schema(self) -> pa.Schema:
         """The parquet schema of the data, with the metadata by which the `datasets` library knows it."""
-        fields, hub = [], {}
+        fields: list[pa.Field] = []
+        hub: dict[str, Any] = {}
         for name, (dtype, size) in self.columns().items():
             value = {"dtype": dtype, "_type": "Value"}
             if size == 1:
@@ -158,7 +159,10 @@ def build_schema(
     if not isinstance(robot_type, str) or not robot_type:
         problems.append(f"robot_type must be a non-empty string, got {robot_type!r}")
     vectors: dict[str, tuple[str, ...]] = {}
-    asked = [(STATE, (state_dim,), state_names), (ACTION, (action_dim,), action_names)]
+    asked: list[tuple[str, tuple[int, ...], Sequence[str]]] = [
+        (STATE, (state_dim,), state_names),
+        (ACTION, (action_dim,), action_names),
+    ]
     asked += [(name, shape, names) for name, (shape, names) in extra_features.items()]
     reserved = {STATE, ACTION, DONE, *DEFAULTS}
     for position, (name, shape, names) in enumerate(asked):

@@ -28,7 +28,7 @@ _MAX_CRF: Final = {"h264": 51, "av1": 63}
 _AV1_PRESETS: Final = tuple(str(n) for n in range(14))
 _AV1_LEAST_SIDE_PX: Final = 64  # SVT-AV1 refuses smaller pictures
 
-# The conversion to yuv420p takes as many threads as there are cores unless told otherwise; before 17, PyAV knew but one.
+# Unless told otherwise, the conversion to yuv420p uses a thread per core. PyAV before 17 has one thread and no option.
 _ONE_THREAD: Final = {"threads": 1} if int(av.__version__.partition(".")[0]) >= 17 else {}
 
 _BUFFERS: Final = 8  # frames on their way to an encoder; the next one blocks. 6.3 MB per 512 x 512 camera

@@ -99,7 +99,10 @@ def _sheet(root: Path, picture: Path, episodes: Sequence[int] | None, width_px: 
     dataset = open_dataset(root)
     chosen = list(episodes) if episodes else list(range(min(4, len(dataset.rows))))
     write_contact_sheet(dataset, chosen, picture, width_px)
-    print(f"{picture}: episodes {chosen}; a row per camera ({', '.join(dataset.cameras)}); columns: first frame, then the end of each phase")
+    print(
+        f"{picture}: episodes {chosen}; a row per camera ({', '.join(dataset.cameras)}); "
+        "columns: the first frame, then the last one of each phase"
+    )
     return DONE
 
 

@@ -1,4 +1,4 @@
-"""`isaac-collect collect`: drives a collection on a simulator whose clock is ours, shows progress, says what came out."""
+"""`isaac-collect collect`: drives a collection, shows its progress, says what came out."""
 
 from __future__ import annotations
 
@@ -93,7 +93,10 @@ def _drive(collection: Collection, simulator: Any, config: CollectConfig, stop: 
 
 
 def _print_progress(err: TextIO, settled: int, wanted: int, success: float, rate: float, frames: int) -> None:
-    print(f"episode {settled} of {wanted}: {frames} frames, {success:.1%} of attempts succeed, {rate:.0f} frames/s", file=err)
+    print(
+        f"episode {settled} of {wanted}: {frames} frames, {success:.1%} of attempts succeed, {rate:.0f} frames/s",
+        file=err,
+    )
 
 
 def _result(collection: Collection, config: CollectConfig, elapsed_s: float, code: int) -> dict[str, Any]:

@@ -83,7 +83,8 @@ class Collection:
         self.ledger = Ledger.open(config.output, configuration)
         if self.ledger.episodes != self._writer.num_episodes:
             raise ResumeError(
-                f"{config.output} has {self._writer.num_episodes} episodes, {self.ledger.episodes} of them collected here"
+                f"{config.output} has {self._writer.num_episodes} episodes, "
+                f"{self.ledger.episodes} of them collected here"
             )
 
     @property

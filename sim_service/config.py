@@ -105,7 +105,7 @@ MAX_WAYPOINT_NOISE_RAD: Final = 0.2  # more would lift the hand off its way by d
 
 
 def apply_environment(parser: argparse.ArgumentParser, environment: Mapping[str, str] = os.environ) -> None:
-    """Make ISAAC_COLLECT_<FLAG> the default of each flag of `parser`. Raises ConfigError for a value that does not fit."""
+    """Make ISAAC_COLLECT_<FLAG> the default of each flag of `parser`. Raises ConfigError for an unfit value."""
     for action in parser._actions:  # argparse has no public list of a parser's flags
         flag = next((option for option in action.option_strings if option.startswith("--")), None)
         if flag is None or action.dest == "help":

@@ -1,7 +1,7 @@
 """Which episode indices are done, given up or open, and the counts: read off the dataset, kept in meta/collection.json.
 
-The episodes' own rows are the truth, so that a kill between an episode's commit and the file's update loses nothing; the
-file adds what no row can say: the configuration and the indices whose attempts all failed.
+The episodes' own rows are the truth, so that a kill between an episode's commit and the file's update loses nothing;
+the file adds what no row can say: the configuration and the indices whose attempts all failed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,16 @@ from collectors.episode import EpisodeOutcome
 from lerobot_writer.durable import flush, write_flushed
 
 COLLECTION_FILE: Final = Path("meta/collection.json")
+# Columns of the episodes' rows that are counted.
+_COUNTED: Final = (
+    "index",
+    "failed_attempts",
+    "success",
+    "success_2cm",
+    "failure_reason",
+    "placement_error_m",
+    "max_joint_speed_fraction",
+)
 _VERSIONS: Final = "versions"  # may differ on a resume: said, not refused
 
 
@@ -63,13 +73,11 @@ class Ledger:
             ledger._exhausted = {int(index): reasons for index, reasons in stored["exhausted"].items()}
             for reasons in ledger._exhausted.values():
                 ledger._count_failures(reasons)
-        names = ("index", "attempt", "failed_attempts", "success", "success_2cm", "failure_reason")
-        numbers = ("placement_error_m", "max_joint_speed_fraction")
         for file in sorted((root / "meta/episodes").glob("*/*.parquet")):
-            for row in pq.read_table(file, columns=[f"collection/{n}" for n in (*names, *numbers)]).to_pylist():
+            for row in pq.read_table(file, columns=[f"collection/{name}" for name in _COUNTED]).to_pylist():
                 values = {name.removeprefix("collection/"): value for name, value in row.items()}
-                failures = values["failed_attempts"].split(",") if values["failed_attempts"] else []
-                ledger._count(failures=failures, **{key: values[key] for key in (*names, *numbers) if key not in ("attempt", "failed_attempts")})
+                failed = values.pop("failed_attempts")
+                ledger._count(failures=failed.split(",") if failed else [], **values)
         ledger._save()
         return ledger
 

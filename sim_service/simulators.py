@@ -31,7 +31,9 @@ class SimulatorSettings:
         physics_rate = round(1 / PHYSICS_PERIOD_S)
         if self.fps < 1 or physics_rate % self.fps:
             allowed = [n for n in range(1, physics_rate + 1) if physics_rate % n == 0]
-            raise ValueError(f"fps {self.fps} does not divide the physics rate of {physics_rate} Hz; allowed: {allowed}")
+            raise ValueError(
+                f"fps {self.fps} does not divide the physics rate of {physics_rate} Hz; allowed: {allowed}"
+            )
 
     @property
     def objects(self) -> tuple[ObjectKind, ...]:

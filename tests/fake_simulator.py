@@ -22,8 +22,8 @@ LAG = 0.6  # share of the way to the target that a joint covers in one control p
 
 
 class FakeSimulator:
-    """slip_m: how far a welded object moves in the hand per tick. grasp_offset_m: where the object stands, off its pose.
-    lost_ticks: advances in which time stands still."""
+    """slip_m: how far a welded object moves in the hand per tick. grasp_offset_m: how far, along x, the object stands
+    off its pose. lost_ticks: advances in which time stands still."""
 
     def __init__(
         self,

@@ -70,7 +70,9 @@ def test_only_the_mujoco_adapter_imports_mujoco() -> None:
 
 def test_the_checker_shares_no_code_with_the_writer() -> None:
     for path in (ROOT / "lerobot_writer" / "check").rglob("*.py"):
-        shared = [n for n in imports(path) if n.startswith("lerobot_writer.") and not n.startswith("lerobot_writer.check")]
+        shared = [
+            n for n in imports(path) if n.startswith("lerobot_writer.") and not n.startswith("lerobot_writer.check")
+        ]
         assert shared == [], path
 
 

@@ -7,12 +7,14 @@ inside. So the libraries are tried first, then a context is made in a process of
 from __future__ import annotations
 
 import ctypes
+import importlib
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Final
 
 APT_LINE: Final = "apt-get install --no-install-recommends libegl1 libopengl0 libgl1-mesa-dri"
@@ -101,6 +103,20 @@ def check_gl(
         environ["MUJOCO_GL"] = backend
     _log.debug("OpenGL by %s: %s", backend, renderer)
     return GlStatus(backend, renderer, "")
+
+
+def import_mujoco(status: GlStatus, environ: MutableMapping[str, str] = os.environ) -> ModuleType:
+    """Import MuJoCo so that the import itself cannot fail for want of OpenGL; leaves `environ` as it is."""
+    chosen = environ.get("MUJOCO_GL")
+    if status.backend is None:
+        environ["MUJOCO_GL"] = _OFF[0]
+    try:
+        return importlib.import_module("mujoco")
+    finally:
+        if chosen is None:
+            environ.pop("MUJOCO_GL", None)
+        else:
+            environ["MUJOCO_GL"] = chosen
 
 
 def probe_in_subprocess(backend: str) -> str:

@@ -41,7 +41,8 @@ def _shrink(picture: Image, width_px: int) -> Image:
     block = max(1, round(picture.shape[1] / width_px))
     height, width = picture.shape[0] // block, picture.shape[1] // block
     blocks = picture[: height * block, : width * block].reshape(height, block, width, block, 3)
-    return blocks.mean(axis=(1, 3)).round().astype(np.uint8)
+    small: Image = blocks.mean(axis=(1, 3)).round().astype(np.uint8)
+    return small
 
 
 def _join(pictures: Sequence[Image], axis: int) -> Image:

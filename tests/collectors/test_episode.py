@@ -173,7 +173,9 @@ def test_quaternions_never_jump() -> None:
         assert (np.abs(np.diff(recorder.column(OBJECT_POSE)[:, 3:], axis=0)) < 0.2).all()
 
 
-@pytest.mark.parametrize(("offset_m", "reason"), [(ATTACH_MAX_XY_M - 0.002, "off"), (ATTACH_MAX_XY_M + 0.002, "missed_grasp")])
+@pytest.mark.parametrize(
+    ("offset_m", "reason"), [(ATTACH_MAX_XY_M - 0.002, "off"), (ATTACH_MAX_XY_M + 0.002, "missed_grasp")]
+)
 def test_attach_gate(offset_m: float, reason: str) -> None:
     simulator, recorder = FakeSimulator(grasp_offset_m=offset_m), Recorder()
     outcome = run(simulator, start(simulator, recorder))

@@ -72,7 +72,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (arguments.file_limit, arguments.file_limit))
-    expected = Truth((), *arguments.size, fps=30)
+    width, height = arguments.size
+    expected = Truth((), width, height, fps=30)
     draw = random.Random(arguments.seed)
     try:
         write(arguments.dataset, expected, arguments.first, arguments.episodes, arguments.end, draw)

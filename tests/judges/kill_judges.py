@@ -22,12 +22,13 @@ class JudgeError(Exception):
 
 
 class Judge(Protocol):
-    def episodes(self, dataset: Path, size: tuple[int, int], *, every_item: bool) -> list[int]:
+    def episodes(self, dataset: Path, size: tuple[int, int], *, known: int | None) -> list[int]:
         """The numbers of the episodes that a dataset on disk holds, in order; each is checked.
 
         Args:
             size: Width and height of its pictures.
-            every_item: Read every item and not only each episode's first and last.
+            known: So many episodes were looked at before: look at the first and last item of the others, and at some
+                of these. None: look at every item.
 
         Raises:
             JudgeError: The dataset does not open, or something in it is wrong.
@@ -61,13 +62,13 @@ class LeRobotJudge:
             text=True,
         )
 
-    def episodes(self, dataset: Path, size: tuple[int, int], *, every_item: bool) -> list[int]:
+    def episodes(self, dataset: Path, size: tuple[int, int], *, known: int | None) -> list[int]:
         if not (dataset / "meta/info.json").is_file():
             return []  # LeRobot would go to the Hub
         self._asked += 1
         copied = copy_of(dataset, self._scratch, self._asked)
         width, height = size
-        request = {"path": str(copied), "width": width, "height": height, "fps": 30, "every_item": every_item}
+        request = {"path": str(copied), "width": width, "height": height, "fps": 30, "known": known}
         if self._process.stdin is None or self._process.stdout is None:
             raise JudgeError("LeRobot's process has no pipes")
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -95,7 +96,7 @@ class OwnJudge:
         self._scratch = scratch
         self._asked = 0
 
-    def episodes(self, dataset: Path, size: tuple[int, int], *, every_item: bool) -> list[int]:  # noqa: ARG002 - all are
+    def episodes(self, dataset: Path, size: tuple[int, int], *, known: int | None) -> list[int]:  # noqa: ARG002 - looks at all
         info = dataset / "meta/info.json"
         if not info.is_file():
             return []
@@ -110,7 +111,7 @@ class OwnJudge:
             raise JudgeError(f"info.json counts {described['total_episodes']} episodes, their rows are of {found}")
         self._asked += 1
         copied = copy_of(dataset, self._scratch, self._asked)
-        child = [sys.executable, HERE / "kill_child.py", copied, "--episodes", "0", "--size", *map(str, size)]
+        child = [sys.executable, str(HERE / "kill_child.py"), str(copied), "--episodes", "0", "--size", *map(str, size)]
         done = subprocess.run(child, env=product_environment(), capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise JudgeError(f"a copy could not be reopened: {done.stdout}{done.stderr}")

@@ -1,8 +1,9 @@
 """A LeRobot that stays: reads requests from standard input and says which episodes it sees in each dataset.
 
-Runs in a judge's environment. A request is a line {"path", "width", "height", "fps", "every_item"}; the answer is a
-line {"episodes": [numbers drawn in the pictures]} or {"error": why}. A path must not come twice: LeRobot keeps videos
-open by their paths.
+Runs in a judge's environment. A request is a line {"path", "width", "height", "fps", "known"}; the answer is a line
+{"episodes": [numbers]} or {"error": why}. Of episodes from position `known` on, and of every eighth before, the first
+and the last item are read; of the others what the metadata say. When `known` is null every item is read. A path must
+not come twice: LeRobot keeps videos open by their paths.
 """
 
 from __future__ import annotations
@@ -17,39 +18,26 @@ from pathlib import Path
 from typing import Any
 
 import lerobot_reading as reading
-import numpy as np
 import truth
 from lerobot_versions import LeRobot, go_offline, scratch
-from truth import Mismatch, Truth
-
-
-def numbers_seen(dataset: Any) -> tuple[int, ...]:
-    """The number drawn in every episode's first picture."""
-    found, index = [], 0
-    for position in range(dataset.num_episodes):
-        picture = np.asarray(dataset[index][reading.camera_key(0)], dtype=np.float32).transpose(1, 2, 0) * 255
-        episode, frame, camera = truth.identify(picture)
-        length = dataset.meta.episodes[position]["length"]
-        if (frame, camera, length) != (0, 0, truth.length(episode)):
-            raise Mismatch(f"episode {position} is {episode} of length {length}, begins with {(frame, camera)}")
-        found.append(episode)
-        index += length
-    return tuple(found)
+from truth import Truth
 
 
 def episodes_in(lerobot: LeRobot, request: dict[str, Any]) -> tuple[int, ...]:
-    """Open a dataset and check the first and the last item of every episode, or every item."""
-    dataset = lerobot.open(Path(request["path"]))
-    seen = Truth(numbers_seen(dataset), request["width"], request["height"], request["fps"])
-    if request["every_item"]:
+    """Open a dataset, check it as far as was asked, and return its episodes' numbers."""
+    dataset, known = lerobot.open(Path(request["path"])), request["known"]
+    rows = [dataset.meta.episodes[position] for position in range(dataset.num_episodes)]
+    numbers = tuple(row["collection/index"] for row in rows)
+    seen = Truth(numbers, request["width"], request["height"], request["fps"])
+    if known is None:
         reading.every_item(dataset, seen)
-        return seen.episodes
+        return numbers
     reading.same("num_frames", dataset.num_frames, len(seen.frames))
     reading.same("len", len(dataset), len(seen.frames))
-    for index, (_, episode, frame) in enumerate(seen.frames):
-        if frame in (0, truth.length(episode) - 1):
+    for index, (position, episode, frame) in enumerate(seen.frames):
+        if frame in (0, truth.length(episode) - 1) and (position >= known or position % 8 == known % 8):
             reading.check_item(dataset[index], seen, index)
-    return seen.episodes
+    return numbers
 
 
 def main() -> int:

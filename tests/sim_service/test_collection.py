@@ -129,7 +129,7 @@ def test_failures_are_kept_when_asked_for(tmp_path: Path) -> None:
     rows = episode_rows(root)
     assert [row["collection/success"] for row in rows] == [False, True]
     assert [row["collection/failure_reason"] for row in rows] == ["missed_grasp", ""]
-    assert [row["collection/attach_frame"] for row in rows][0] == -1
+    assert rows[0]["collection/attach_frame"] == -1
     assert check_dataset(root).ok
 
 
@@ -217,7 +217,9 @@ def test_resume_refuses_another_configuration(tmp_path: Path, change: dict[str, 
 def test_resume_refuses_another_fps(tmp_path: Path) -> None:
     collect(configure(tmp_path / "ds", 1))
     with pytest.raises(LedgerError, match="fps: the dataset has 30, asked for 20"):
-        Collection(configure(tmp_path / "ds", 2, resume=True, settings=SimulatorSettings(fps=20)), FakeSimulator(fps=20))
+        Collection(
+            configure(tmp_path / "ds", 2, resume=True, settings=SimulatorSettings(fps=20)), FakeSimulator(fps=20)
+        )
 
 
 def test_an_existing_dataset_is_not_touched_without_resume(tmp_path: Path) -> None:

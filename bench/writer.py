@@ -1,0 +1,176 @@
+"""Our writer against LeRobot's and against the limit: `python -m bench.writer`, or `--episodes 300` for a soak of ours.
+
+Every case writes the same pictures (2 episodes of 270 frames, two cameras of 512 x 512) in a process of its own, one
+after the other, three rounds; figures are medians. Opening the writer and importing it are not measured. Prints tables
+and a line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.measure import ChildError, Numbers, machine, medians, run_child, table
+from bench.writer_frames import CAMERAS, Ring, draw_ring
+from bench.writer_quality import judge
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+LEROBOT_PYTHON: Final = ROOT / ".cache" / "judges" / "lerobot-0.6.1" / "bin" / "python"
+
+CASES: Final = {
+    "ours": "ours (x264 ultrafast, crf 23, g 10)",
+    "plain-pyav": "plain PyAV, same codec: the limit",
+    "lerobot-streaming": "LeRobot, streaming, same codec: its best",
+    "lerobot-default": "LeRobot, default (PNG, SVT-AV1)",
+}
+_ROUNDS: Final = 3
+_EPISODES: Final = 2
+_TIMEOUT_S: Final = 1800.0
+
+
+def case_command(case: str, lerobot_python: Path, folder: Path, episodes: int, frames: int) -> list[str | Path]:
+    python, module = (Path(sys.executable), "bench.writer_case")
+    if case.startswith("lerobot"):
+        python, module = lerobot_python, "bench.lerobot_case"
+    command: list[str | Path] = [
+        python,
+        "-m",
+        module,
+        case,
+        "--ring",
+        folder / "ring.npy",
+        "--output",
+        folder / "dataset",
+    ]
+    return [*command, "--result", folder / "result.json", "--episodes", str(episodes), "--frames", str(frames)]
+
+
+def compare(folder: Path, lerobot_python: Path, frames: int) -> tuple[dict[str, list[Numbers]], dict[str, str]]:
+    """Runs of every case that could be measured, and why the others could not."""
+    ring = Ring(folder / "ring.npy")
+    runs: dict[str, list[Numbers]] = {case: [] for case in CASES}
+    absent: dict[str, str] = {}
+    if not lerobot_python.exists():
+        absent = {case: f"no {lerobot_python}" for case in CASES if case.startswith("lerobot")}
+    for number in range(_ROUNDS):
+        for case in [case for case in CASES if case not in absent]:
+            command = case_command(case, lerobot_python, folder, _EPISODES, frames)
+            try:
+                run = run_child(command, folder / "result.json", _TIMEOUT_S, ROOT)
+            except ChildError as error:
+                if not case.startswith("lerobot"):
+                    raise
+                absent[case] = str(error)
+                continue
+            total = _EPISODES * frames
+            run["frames_per_s"] = total / run["wall_s"]
+            run["cpu_ms_per_frame"] = 1e3 * run["cpu_s"] / total
+            # Encoding is deterministic, judging takes long: once is enough.
+            first = judge(folder / "dataset", ring, frames) if number == 0 else runs[case][0]
+            run.update({name: first[name] for name in ("mb", "video_mb", "psnr_db", "pictures")})
+            runs[case].append(run)
+            shutil.rmtree(folder / "dataset")
+            speed = f"{run['frames_per_s']:.0f} frames/s, {run['cpu_ms_per_frame']:.2f} CPU ms/frame"
+            print(f"round {number + 1}, {case}: {speed}", file=sys.stderr)
+    return {case: of_case for case, of_case in runs.items() if case not in absent}, absent
+
+
+def comparison_table(results: Mapping[str, Numbers], absent: Mapping[str, str], frames: int) -> str:
+    asked = _EPISODES * frames * len(CAMERAS)
+    rows = []
+    for case, title in CASES.items():
+        if case in absent:
+            rows.append([title, f"not measured: {absent[case]}"])
+            continue
+        figures = results[case]
+        quality = f"{figures['psnr_db']:.2f}"
+        if figures["pictures"] != asked:
+            quality = f"{asked - figures['pictures']:.0f} pictures dropped"
+        memory = figures["peak_rss_mb"], figures["rss_before_mb"], figures["child_peak_rss_mb"]
+        speed = f"{figures['frames_per_s']:.0f}", f"{figures['cpu_ms_per_frame']:.2f}"
+        rows.append([title, *speed, *(f"{value:.0f}" for value in memory), f"{figures['mb']:.2f}", quality])
+    header = ["case", "frames/s", "CPU ms/frame", "peak RSS MB", "of it loaded", "largest child", "MB", "PSNR dB"]
+    return table(header, rows)
+
+
+def targets_table(results: Mapping[str, Numbers]) -> str:
+    """What is promised of ours, where it was measured."""
+    ours, limit = results["ours"], results["plain-pyav"]
+    cpu = ours["cpu_ms_per_frame"]
+    most_cpu = max(4.0, 1.6 * limit["cpu_ms_per_frame"])
+    rows = [
+        _target("CPU ms per frame", cpu, most_cpu, at_most=True),
+        _target("frames/s, of the limit's", ours["frames_per_s"] / limit["frames_per_s"], 0.65, at_most=False),
+        _target("peak RSS MB", ours["peak_rss_mb"], 150.0, at_most=True),
+    ]
+    for case, least in (("lerobot-streaming", 2.5), ("lerobot-default", 15.0)):
+        if case in results:
+            rows.append(
+                _target(f"times less CPU than {case}", results[case]["cpu_ms_per_frame"] / cpu, least, at_most=False)
+            )
+    return table(["ours", "measured", "target", "met"], rows)
+
+
+def _target(name: str, measured: float, target: float, *, at_most: bool) -> list[str]:
+    met = measured <= target if at_most else measured >= target
+    return [name, f"{measured:.2f}", f"{'at most' if at_most else 'at least'} {target:.2f}", "yes" if met else "NO"]
+
+
+def soak_table(figures: Numbers) -> str:
+    parts = [f"{figures[f'{kind}_{when}_mb']:.0f}" for when in ("loaded", "written") for kind in ("anonymous", "files")]
+    rows = [
+        ["peak RSS", f"{figures['peak_rss_mb']:.1f} MB"],
+        ["RSS after the first and the last episode", f"{figures['rss_first_mb']:.1f}, {figures['rss_last_mb']:.1f} MB"],
+        ["slope, from episode 25 on", f"{figures['rss_slope_mb_per_100_episodes']:+.2f} MB per 100 episodes"],
+        ["heaps and stacks, mapped files: loaded", f"{parts[0]}, {parts[1]} MB"],
+        ["heaps and stacks, mapped files: writing", f"{parts[2]}, {parts[3]} MB"],
+        ["median episode, first quarter", f"{1e3 * figures['episode_s_first_quarter']:.0f} ms"],
+        ["median episode, last quarter", f"{1e3 * figures['episode_s_last_quarter']:.0f} ms"],
+        ["finalize", f"{1e3 * figures['finalize_s']:.0f} ms"],
+    ]
+    return table(["soak of ours", "measured"], rows)
+
+
+def print_report(tables: Sequence[str], where: Mapping[str, str], content: Mapping[str, object]) -> None:
+    command = shlex.join(["python", "-m", "bench.writer", *sys.argv[1:]])
+    for text in tables:
+        print(f"\n{text}")
+    print("\n" + "\n".join(f"{name}: {value}" for name, value in [("command", command), *where.items()]) + "\n")
+    print(json.dumps({"command": command, "machine": where, **content}))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.writer", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument(
+        "--lerobot-python", type=Path, default=LEROBOT_PYTHON, help="Python of an environment with LeRobot"
+    )
+    parser.add_argument("--episodes", type=int, help="instead of comparing: let ours write that many")
+    parser.add_argument("--frames", type=int, default=270, help="per episode (default: %(default)s)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-writer-") as name:
+        folder = Path(name)
+        where = machine(folder)
+        draw_ring(folder / "ring.npy")
+        if given.episodes is not None:
+            command = case_command("soak", given.lerobot_python, folder, given.episodes, given.frames)
+            figures = run_child(command, folder / "result.json", _TIMEOUT_S, ROOT, show=True)
+            print_report(
+                [soak_table(figures)], where, {"soak": figures, "episodes": given.episodes, "frames": given.frames}
+            )
+            return 0
+        runs, absent = compare(folder, given.lerobot_python, given.frames)
+        results = {case: medians(of_case) for case, of_case in runs.items()}
+        tables = [comparison_table(results, absent, given.frames), targets_table(results)]
+        print_report(tables, where, {"median": results, "runs": runs, "not_measured": absent, "frames": given.frames})
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

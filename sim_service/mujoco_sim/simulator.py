@@ -1,0 +1,179 @@
+"""The embedded simulator: MuJoCo behind the seam of collectors.simulator."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from collectors.cameras import CAMERAS, Camera
+from collectors.franka import FINGER_OPEN_M, NUM_ARM_JOINTS
+from collectors.geometry import Array, Pose
+from collectors.objects import ObjectError, ObjectKind
+from collectors.scene import PHYSICS_PERIOD_S, Scene
+from collectors.simulator import Action, Image, Observation, SimulatorError, Tick
+from sim_service.mujoco_sim.gl import check_gl, import_mujoco
+from sim_service.mujoco_sim.panda_mjcf import ARM_JOINTS, FINGER_JOINTS, HAND_BODY
+from sim_service.mujoco_sim.presets import QUALITY
+from sim_service.mujoco_sim.scene_mjcf import GOAL_BODY, INNER_STEP_S, INNER_STEPS_PER_PHYSICS_PERIOD, scene_xml
+from sim_service.simulators import SimulatorSettings
+
+if TYPE_CHECKING:
+    from sim_service.mujoco_sim.object_slot import ObjectSlot
+
+_log = logging.getLogger(__name__)
+
+
+class MujocoSimulator:
+    """Satisfies `collectors.simulator.Simulator`. An episode depends on its scene and commands alone, to the last bit,
+    whatever the simulator did before. Everything is to be called from the thread that made it."""
+
+    def __init__(self, settings: SimulatorSettings) -> None:
+        """Without OpenGL pictures are ray cast, which is slow; the log says so, and how to get OpenGL."""
+        gl = check_gl()
+        self._mujoco = mujoco = import_mujoco(gl)
+        from sim_service.mujoco_sim.object_slot import ObjectSlot  # these two import mujoco, which must not come first
+        from sim_service.mujoco_sim.raycast import RAYCAST_QUALITY, RaycastRenderer
+
+        self._settings = settings
+        quality = QUALITY[settings.render_preset] if gl.backend else RAYCAST_QUALITY
+        self._model = mujoco.MjModel.from_xml_string(scene_xml(settings.objects, CAMERAS, quality))
+        self._data = mujoco.MjData(self._model)
+        if gl.backend:
+            from sim_service.mujoco_sim.renderer import GlRenderer
+
+            self._renderer: GlRenderer | RaycastRenderer = GlRenderer(self._model, CAMERAS, gl.backend, quality.shadows)
+        else:
+            _log.warning("%s. Until then pictures are ray cast: no shadows, and a few a second.", gl.problem)
+            self._renderer = RaycastRenderer(self._model, CAMERAS)
+        self._versions = {
+            "simulator": "mujoco",
+            "mujoco": str(mujoco.__version__),
+            "renderer": f"{gl.backend}: {gl.renderer}" if gl.backend else "raycast",
+            "render_preset": settings.render_preset,
+        }
+        self._inner_steps = round(self.control_period_s / PHYSICS_PERIOD_S) * INNER_STEPS_PER_PHYSICS_PERIOD
+        self._slots = [ObjectSlot(self._model, kind, number) for number, kind in enumerate(settings.objects)]
+        self._hand = int(self._model.body(HAND_BODY).id)
+        self._goal = int(self._model.body(GOAL_BODY).mocapid[0])
+        self._arm = np.array([self._model.joint(name).qposadr[0] for name in ARM_JOINTS])
+        self._arm_velocity = np.array([self._model.joint(name).dofadr[0] for name in ARM_JOINTS])
+        self._fingers = np.array([self._model.joint(name).qposadr[0] for name in FINGER_JOINTS])
+        self._arm_servos = np.array([self._model.actuator(name).id for name in ARM_JOINTS])
+        self._finger_servos = np.array([self._model.actuator(name).id for name in FINGER_JOINTS])
+        self._object: ObjectSlot | None = None  # the one in the scene
+        self._ticks = 0
+        self._images: dict[str, Image] | None = None
+        self._closed = False
+
+    @property
+    def control_period_s(self) -> float:
+        return 1 / self._settings.fps
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        return CAMERAS
+
+    @property
+    def objects(self) -> tuple[ObjectKind, ...]:
+        return self._settings.objects
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        return MappingProxyType(self._versions)
+
+    def reset(self, scene: Scene) -> None:
+        self._refuse_if_closed()
+        slot = next((slot for slot in self._slots if slot.kind == scene.kind), None)
+        if slot is None:
+            names = ", ".join(kind.name for kind in self.objects)
+            raise ObjectError(f"object {scene.kind.name!r} is not part of this run; its objects: {names}")
+        arm_rad = _checked_arm(scene.arm_rad)
+        self._mujoco.mj_resetData(self._model, self._data)
+        for other in self._slots:
+            if other is not slot:
+                other.park(self._model, self._data)
+        slot.place(self._model, self._data, scene.object_pose, scene.object_rgb)
+        self._data.mocap_pos[self._goal] = scene.goal_position_m
+        self._data.qpos[self._arm] = arm_rad
+        self._data.ctrl[self._arm_servos] = arm_rad
+        self._data.qpos[self._fingers] = FINGER_OPEN_M
+        self._data.ctrl[self._finger_servos] = FINGER_OPEN_M
+        self._mujoco.mj_forward(self._model, self._data)
+        self._object = slot
+        self._ticks = 0
+        self._images = None
+
+    def command(self, action: Action) -> None:
+        self._in_scene()
+        if not np.isfinite(action.finger_m):
+            raise ValueError(f"finger target {action.finger_m} m is not a number")
+        self._data.ctrl[self._arm_servos] = _checked_arm(action.arm_rad)
+        self._data.ctrl[self._finger_servos] = action.finger_m
+
+    def advance(self, tick: Tick) -> None:
+        self._in_scene()
+        self._images = None
+        self._ticks += 1
+        self._mujoco.mj_step(self._model, self._data, self._inner_steps)
+        expected_s = self._ticks * self._inner_steps * INNER_STEP_S
+        if not abs(self._data.time - expected_s) < INNER_STEP_S / 2:  # after a divergence MuJoCo starts anew at 0
+            raise SimulatorError(
+                f"after {self._ticks} control periods MuJoCo is at {self._data.time:.6f} s instead of {expected_s:.6f} s: "
+                "the simulation diverged"
+            )
+        # A step ends with new joint positions, yet with the poses from before it.
+        self._mujoco.mj_kinematics(self._model, self._data)
+        self._mujoco.mj_camlight(self._model, self._data)
+        if tick.images:
+            self._images = self._renderer.render(self._data)
+
+    def observe(self, images: bool = False) -> Observation:
+        slot = self._in_scene()
+        if images and self._images is None:
+            raise SimulatorError("there are no pictures of this instant: the last advance was not asked for them")
+        return Observation(
+            time_s=self._ticks / self._settings.fps,
+            arm_rad=self._data.qpos[self._arm],
+            arm_rad_s=self._data.qvel[self._arm_velocity],
+            finger_m=self._data.qpos[self._fingers],
+            hand_to_world=self._body_to_world(self._hand),
+            object_to_world=self._body_to_world(slot.body_id),
+            images=dict(self._images) if images and self._images is not None else {},
+        )
+
+    def attach(self) -> None:
+        slot = self._in_scene()
+        object_to_hand = self._body_to_world(self._hand).inverse() @ self._body_to_world(slot.body_id)
+        slot.weld(self._model, self._data, object_to_hand)
+
+    def detach(self) -> None:
+        self._in_scene().unweld(self._data)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._renderer.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise SimulatorError("the simulator is closed")
+
+    def _in_scene(self) -> ObjectSlot:
+        self._refuse_if_closed()
+        if self._object is None:
+            raise SimulatorError("there is no scene yet: call reset first")
+        return self._object
+
+    def _body_to_world(self, body_id: int) -> Pose:
+        return Pose(self._data.xpos[body_id], self._data.xquat[body_id])
+
+
+def _checked_arm(arm_rad: Array | tuple[float, ...]) -> Array:
+    arm = np.asarray(arm_rad, dtype=np.float64)
+    if arm.shape != (NUM_ARM_JOINTS,) or not np.isfinite(arm).all():
+        raise ValueError(f"arm joints must be {NUM_ARM_JOINTS} finite numbers [rad], got {arm_rad}")
+    return arm

@@ -1,0 +1,86 @@
+"""Flags, environment and their errors."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from sim_service.config import CollectConfig, ConfigError, add_collect_flags, apply_environment, collect_config
+from sim_service.simulators import SimulatorSettings
+
+
+def parse(*arguments: str, environment: dict[str, str] | None = None) -> CollectConfig:
+    parser = argparse.ArgumentParser()
+    add_collect_flags(parser)
+    apply_environment(parser, environment or {})
+    return collect_config(parser.parse_args(arguments))
+
+
+def test_defaults_are_the_designs() -> None:
+    assert parse("--output", "x") == CollectConfig(
+        output=Path("x"),
+        num_episodes=50,
+        seed=12345,
+        steps_per_segment=30,
+        waypoint_noise_rad=0.05,
+        max_attempts=5,
+        keep_failures=False,
+        simulator="auto",
+        settings=SimulatorSettings(fps=30, use_ycb=False, render_preset="default"),
+        resume=False,
+        json=False,
+    )
+
+
+def test_every_flag_can_come_from_the_environment_and_flags_win() -> None:
+    environment = {
+        "ISAAC_COLLECT_OUTPUT": "from_environment",
+        "ISAAC_COLLECT_NUM_EPISODES": "7",
+        "ISAAC_COLLECT_USE_YCB": "1",
+        "ISAAC_COLLECT_RENDER_PRESET": "fast",
+        "ISAAC_COLLECT_SEED": "3",
+    }
+    config = parse("--seed", "4", environment=environment)
+    assert config.output == Path("from_environment")
+    assert (config.num_episodes, config.seed) == (7, 4)
+    assert config.settings == SimulatorSettings(use_ycb=True, render_preset="fast")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("NUM_EPISODES", "many", "ISAAC_COLLECT_NUM_EPISODES='many' is not a valid value for --num-episodes"),
+        ("USE_YCB", "perhaps", "ISAAC_COLLECT_USE_YCB='perhaps' is not one of 1, true"),
+        ("RENDER_PRESET", "ugly", "ISAAC_COLLECT_RENDER_PRESET='ugly' is not one of fast, default, high"),
+        ("HEADLESS", "x", "ISAAC_COLLECT_HEADLESS='x' is not one of"),
+    ],
+)
+def test_a_bad_environment_value_is_named(name: str, value: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse("--output", "x", environment={f"ISAAC_COLLECT_{name}": value})
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--num-episodes", "0"], "--num-episodes must be at least 1, got 0"),
+        (["--seed", "-1"], "--seed must not be negative"),
+        (["--fps", "50"], r"fps 50 does not divide the physics rate of 120 Hz; allowed: \[1, 2, 3"),
+        (["--fps", "0"], "fps 0 does not divide"),
+        (["--steps-per-segment", "0"], "--steps-per-segment must be at least 1"),
+        (["--num-objects", "2"], "--num-objects must be 1, got 2: there are no distractor objects yet"),
+        (["--waypoint-noise", "3"], "--waypoint-noise must be 0 to 0.2 rad"),
+        (["--waypoint-noise", "nan"], "--waypoint-noise must be 0 to 0.2 rad"),
+        (["--max-attempts", "0"], "--max-attempts must be at least 1"),
+        (["--streaming"], "--streaming is not there yet: it comes with the `serve` command"),
+        (["--no-headless"], "--no-headless needs Isaac Sim"),
+    ],
+)
+def test_a_bad_flag_is_named_with_what_is_allowed(flags: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse("--output", "x", *flags)
+
+
+def test_all_bad_flags_are_named_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"--num-episodes.*--seed.*--num-objects"):
+        parse("--output", "x", "--num-episodes", "0", "--seed", "-2", "--num-objects", "3")
