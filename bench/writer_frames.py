@@ -65,18 +65,15 @@ def _wood(rng: np.random.Generator, side: int) -> Image:
     """Brown boards with grain, shape (side, side, 3)."""
     y, x = np.mgrid[:side, :side].astype(np.float64)
     bend = 9 * np.sin(y / 140) + 4 * np.sin(y / 53 + 1)
-    grain = sum(
-        (
-            np.sin((x + bend) * frequency + phase) / (1 + 6 * frequency)
-            for frequency, phase in rng.uniform(0.05, 0.9, (14, 2)) * (1, 7)
-        ),
-        np.zeros_like(x),
-    )
+    grain = np.zeros((side, side))
+    for frequency, phase in rng.uniform(0.05, 0.9, (14, 2)) * (1, 7):
+        grain += np.sin((x + bend) * frequency + phase) / (1 + 6 * frequency)
     streaks = rng.normal(0, 1, (side, side))
     for _ in range(12):  # blurred along the grain
         streaks = (streaks + np.roll(streaks, 1, 0) + np.roll(streaks, -1, 0)) / 3
     seams = np.where(np.abs((x + 30) % 190 - 95) > 93.5, -35.0, 0.0)
-    return np.array([153.0, 102, 51]) + (5 * grain + 9 * streaks + seams)[..., None] * np.array([1.0, 0.8, 0.55])
+    brown, tint = np.array([153.0, 102, 51]), np.array([1.0, 0.8, 0.55])
+    return np.asarray(brown + (5 * grain + 9 * streaks + seams)[..., None] * tint)
 
 
 def _overhead(wood: Image, progress: float) -> Image:

@@ -1,7 +1,8 @@
 """Put a rebuilt dataset folder in the place of the old one, so that a kill at any instant leaves one of the two.
 
 For the folder `X`, the rebuilt one is `X.pack`, beside it. The file `X.pack.journal` says that `X.pack` and `X.old` are
-ours; as long as it exists, `finish_swap` can bring an interrupted swap to its end.
+ours, and whoever works on them holds its lock. As long as it exists, `finish_swap` can bring an interrupted swap to its
+end.
 """
 
 from __future__ import annotations
@@ -9,57 +10,77 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from lerobot_writer import layout
 from lerobot_writer.durable import flush, write_flushed
 from lerobot_writer.errors import DatasetExistsError
+from lerobot_writer.lock import hold, release
 
 _AT_FDCWD: Final = -100  # linux/fcntl.h
 _RENAME_EXCHANGE: Final = 2  # linux/fs.h
 
 
-def _beside(root: Path, suffix: str) -> Path:
-    return root.with_name(root.name + suffix)
+@contextmanager
+def rebuilding(root: Path) -> Iterator[Path]:
+    """An empty folder, which takes the place of `root` (absolute) when the block ends, and vanishes when it raises.
 
-
-def begin_rebuild(root: Path) -> Path:
-    """The empty folder in which to build what will replace `root`."""
-    root = root.absolute()
+    The block must flush what it writes. The caller holds the lock of `root`.
+    """
     finish_swap(root)
-    rebuilt = _beside(root, ".pack")
-    for path in (rebuilt, _beside(root, ".old")):
+    rebuilt, old, journal = _beside(root)
+    for path in (rebuilt, old):
         if path.exists():
             raise DatasetExistsError(f"{path} is in the way; packing {root} needs that name")
-    write_flushed(_beside(root, ".pack.journal"), b"")
+    write_flushed(journal, b"")
     flush(root.parent)
-    rebuilt.mkdir()
-    return rebuilt
-
-
-def swap_in(root: Path) -> None:
-    """Replace `root` by the finished and flushed `X.pack`, and delete the old one."""
-    root = root.absolute()
-    rebuilt = _beside(root, ".pack")
-    if not _exchange(rebuilt, root):
-        root.rename(_beside(root, ".old"))
+    lock = hold(journal)
+    try:
+        rebuilt.mkdir()
+        yield rebuilt
+        if not _exchange(rebuilt, root):
+            root.rename(old)
+            flush(root.parent)
+            rebuilt.rename(root)
         flush(root.parent)
-        rebuilt.rename(root)
-    flush(root.parent)
-    finish_swap(root)
+    finally:
+        _settle(root)
+        release(lock)
 
 
 def finish_swap(root: Path) -> None:
-    """Complete or undo what an interrupted `swap_in` or rebuild left behind; does nothing where there is none."""
-    root = root.absolute()
-    journal = _beside(root, ".pack.journal")
-    if not journal.exists():
-        return
-    rebuilt = _beside(root, ".pack")
-    if not root.exists() and rebuilt.exists():
-        rebuilt.rename(root)
+    """Complete or undo what an interrupted rebuilding of `root` (absolute) left; does nothing where there is none.
+
+    Raises ResumeError when the rebuilding is still going on.
+    """
+    journal = _beside(root)[2]
+    if journal.exists():
+        lock = hold(journal)
+        try:
+            _settle(root)
+        finally:
+            release(lock)
+
+
+def is_being_swapped(root: Path) -> bool:
+    return _beside(root)[2].exists()
+
+
+def _beside(root: Path) -> tuple[Path, Path, Path]:
+    """The rebuilt folder, the old folder and the journal."""
+    rebuilt, old, journal = (root.with_name(root.name + suffix) for suffix in (".pack", ".old", ".pack.journal"))
+    return rebuilt, old, journal
+
+
+def _settle(root: Path) -> None:
+    rebuilt, old, journal = _beside(root)
+    if old.exists() and not (root / layout.INFO).exists():  # cut between the two renames
+        (rebuilt if rebuilt.exists() else old).rename(root)
         flush(root.parent)
-    for path in (rebuilt, _beside(root, ".old")):
+    for path in (rebuilt, old):
         if path.exists():
             shutil.rmtree(path)
     journal.unlink()

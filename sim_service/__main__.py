@@ -52,9 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = build_parser().parse_args(arguments)
-        logging.basicConfig(
-            level=logging.DEBUG if parsed.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
-        )
+        _set_up_logging(parsed.verbose)
         if parsed.command == "collect":
             return run_collect(collect_config(parsed))
         if parsed.command == "check":
@@ -65,6 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, DatasetError, SimulatorUnavailable) as error:
         print(f"isaac-collect: {error}", file=sys.stderr)
         return BAD_ARGUMENTS
+
+
+def _set_up_logging(verbose: bool) -> None:
+    """Our own packages speak from INFO on (all with --verbose), the libraries from WARNING on."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for package in ("collectors", "sim_service", "lerobot_writer"):
+        logging.getLogger(package).setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
 def _check(dataset: Path, as_json: bool) -> int:

@@ -117,7 +117,8 @@ def _print_summary(collection: Collection, config: CollectConfig, elapsed_s: flo
     if ledger.attempts:
         share = f"{ledger.successes / ledger.attempts:.1%}"
         lines.append(
-            f"  attempts   {ledger.attempts}: {ledger.successes} succeeded ({share}), {ledger.successes_2cm} within 2 cm"
+            f"  attempts   {ledger.attempts}: {ledger.successes} succeeded ({share}), "
+            f"{ledger.successes_2cm} within 2 cm"
         )
         lines += [f"             {count} failed: {reason}" for reason, count in ledger.failures.most_common()]
     if ledger.placement_errors_m:

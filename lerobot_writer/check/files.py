@@ -81,6 +81,8 @@ def check_files(
         report.add("F2", _UNFINISHED, "nothing", f"an unfinished episode: {REOPEN}")
     report.ran("F1", "F2", "F3")
     if episodes is None:
+        if not tree.below("meta/episodes/"):
+            report.add("F1", numbered("meta/episodes", 0, "parquet"), "a file", "none")
         report.skip(("F1", "F2"), "how many episodes there are is not known")
         return
     files = max(1, -(-episodes // EPISODES_PER_FILE))

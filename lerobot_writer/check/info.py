@@ -119,9 +119,9 @@ def check_info(tree: Tree, report: Report) -> Info | None:
     report.ran("I1", "I2", "I4", "I5")
     return Info(
         fps=_positive(document.get("fps")),
-        total_episodes=_count(document.get("total_episodes")),
-        total_frames=_count(document.get("total_frames")),
-        total_tasks=_count(document.get("total_tasks")),
+        total_episodes=as_count(document.get("total_episodes")),
+        total_frames=as_count(document.get("total_frames")),
+        total_tasks=as_count(document.get("total_tasks")),
         features=tuple(features),
         columns=tuple(column for name in vectors if (column := _column(name, vectors[name]))),
         cameras=tuple(camera for name in cameras if (camera := _camera(name, cameras[name]))),
@@ -151,7 +151,7 @@ def _check_keys(document: Mapping[str, object], report: Report) -> None:
         if key in present and not _same(present[key], value):
             report.add("I1", INFO, f"{key} {shown(value)}", shown(present[key]))
     for key in _TOTALS:
-        if key in present and _count(present[key]) is None:
+        if key in present and as_count(present[key]) is None:
             report.add("I1", INFO, f"{key} as an integer of at least 0", shown(present[key]))
     if "robot_type" in present and not isinstance(present["robot_type"], str):
         report.add("I1", INFO, "robot_type as a string", shown(present["robot_type"]))
@@ -209,7 +209,6 @@ def _check_camera(name: str, feature: Mapping[str, object], fps: object, report:
         return
     fixed: dict[str, object] = {
         "video.pix_fmt": "yuv420p",
-        "video.fps": fps,
         "video.channels": 3,
         "has_audio": False,
         "video.fast_decode": 0,
@@ -217,15 +216,17 @@ def _check_camera(name: str, feature: Mapping[str, object], fps: object, report:
         "video.extra_options": {},
         "is_depth_map": False,
     }
+    if _positive(fps) is not None:
+        fixed["video.fps"] = fps
     if sized and isinstance(size, list):
         fixed |= {"video.height": size[0], "video.width": size[1]}
     chosen = {
         "video.codec": ('"h264" or "av1"', info.get("video.codec") in ("h264", "av1")),
         "video.g": ("an integer of at least 1", _positive(info.get("video.g")) is not None),
-        "video.crf": ("an integer of at least 0", _count(info.get("video.crf")) is not None),
+        "video.crf": ("an integer of at least 0", as_count(info.get("video.crf")) is not None),
         "video.preset": ("a string or an integer", type(info.get("video.preset")) in (str, int)),
     }
-    keys = {*fixed, *chosen, "video.height", "video.width"}
+    keys = {*fixed, *chosen, "video.height", "video.width", "video.fps"}
     if info.keys() != keys:
         missing, unknown = sorted(keys - info.keys()), sorted(info.keys() - keys)
         wrong(f"info with exactly {shown(sorted(keys), 600)}", f"missing {missing}, unknown {unknown}")
@@ -265,10 +266,10 @@ def _same(found: object, expected: object) -> bool:
     return json.dumps(found, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
 
-def _count(value: object) -> int | None:
+def as_count(value: object) -> int | None:
     """The value if it is a count that indices of any library can hold, else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
 
 
 def _positive(value: object) -> int | None:
-    return _count(value) or None
+    return as_count(value) or None

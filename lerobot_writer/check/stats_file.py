@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lerobot_writer.check.figures import FIGURES
 from lerobot_writer.check.files import STATS, WRITER, Tree
-from lerobot_writer.check.info import Info
+from lerobot_writer.check.info import Info, as_count
 from lerobot_writer.check.reading import Unreadable, read_json_object, shown
 from lerobot_writer.check.report import Report
 
@@ -39,11 +39,12 @@ def check_writer_file(tree: Tree, report: Report) -> WriterFile:
         return WriterFile(None, None)
     if found.keys() != set(keys) or found["format"] != 1 or not isinstance(found["repo_id"], str):
         report.add("F1", WRITER, f"format 1 and exactly the keys {', '.join(keys)}", shown(found))
-    stride, episodes = (found.get(key) for key in keys[2:])
-    return WriterFile(
-        stride if type(stride) is int and stride > 0 else None,
-        episodes if type(episodes) is int and episodes >= 0 else None,
-    )
+    state = WriterFile(as_count(found.get("image_stride")), as_count(found.get("quantile_episodes")))
+    if "image_stride" in found and state.image_stride is None:
+        report.add("S3", WRITER, "image_stride as an integer", shown(found["image_stride"]))
+    if "quantile_episodes" in found and state.quantile_episodes is None:
+        report.add("S4", WRITER, "quantile_episodes as an integer of at least 0", shown(found["quantile_episodes"]))
+    return state
 
 
 def check_stats_file(tree: Tree, info: Info, report: Report) -> Told | None:

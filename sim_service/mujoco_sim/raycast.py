@@ -28,6 +28,8 @@ RAYCAST_QUALITY: Final = RenderQuality(
 )
 _DRAWN_GROUPS: Final = np.array([1, 1, 1, 0, 0, 0], dtype=np.uint8)  # as mjvOption has it by default
 _FAR_M: Final = 100.0
+# From MuJoCo 3.5 on the ray caster has one more argument, for normals; where there is one it must be given.
+_NO_NORMALS: Final = {"normal": None} if "normal" in (mujoco.mj_multiRay.__doc__ or "") else {}
 _UNSET_RGBA: Final = (0.5, 0.5, 0.5, 1.0)  # a geom of this colour takes its material's
 
 
@@ -67,7 +69,7 @@ class RaycastRenderer:
         """RGB, shape (ngeom, 3), and emission, shape (ngeom,), of all geoms by the rule of MuJoCo's visualizer."""
         model = self._model
         has_material = model.geom_matid >= 0
-        of_material = has_material & np.all(model.geom_rgba == np.float32(_UNSET_RGBA), axis=1)
+        of_material = has_material & np.all(model.geom_rgba == _UNSET_RGBA, axis=1)
         rgb = np.where(of_material[:, None], model.mat_rgba[model.geom_matid, :3], model.geom_rgba[:, :3])
         emission = np.where(has_material, model.mat_emission[model.geom_matid], 0.0)
         return rgb.astype(np.float64), emission.astype(np.float64)
@@ -89,14 +91,18 @@ class RaycastRenderer:
             dist=distances,
             nray=count,
             cutoff=_FAR_M,
+            **_NO_NORMALS,
         )
         return geoms, distances
 
     def _normals(self, data: mujoco.MjData, geoms: NDArray[np.int32], points: Array) -> Array:
         """Outward unit normals, shape (n, 3), in the world."""
         normals = np.empty_like(points)
-        for geom in np.unique(geoms):
-            mine = geoms == geom
+        by_geom = np.argsort(geoms, kind="stable")
+        for mine in np.split(by_geom, np.flatnonzero(np.diff(geoms[by_geom])) + 1):
+            if not len(mine):
+                continue  # of a picture of nothing
+            geom = geoms[mine[0]]
             to_world = data.geom_xmat[geom].reshape(3, 3)
             local = (points[mine] - data.geom_xpos[geom]) @ to_world
             kind, size = self._model.geom_type[geom], self._model.geom_size[geom]

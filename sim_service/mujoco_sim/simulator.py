@@ -122,8 +122,8 @@ class MujocoSimulator:
         expected_s = self._ticks * self._inner_steps * INNER_STEP_S
         if not abs(self._data.time - expected_s) < INNER_STEP_S / 2:  # after a divergence MuJoCo starts anew at 0
             raise SimulatorError(
-                f"after {self._ticks} control periods MuJoCo is at {self._data.time:.6f} s instead of {expected_s:.6f} s: "
-                "the simulation diverged"
+                f"after {self._ticks} control periods MuJoCo is at {self._data.time:.6f} s instead of "
+                f"{expected_s:.6f} s: the simulation diverged"
             )
         # A step ends with new joint positions, yet with the poses from before it.
         self._mujoco.mj_kinematics(self._model, self._data)
@@ -151,7 +151,8 @@ class MujocoSimulator:
         slot.weld(self._model, self._data, object_to_hand)
 
     def detach(self) -> None:
-        self._in_scene().unweld(self._data)
+        if self._object is not None:
+            self._object.unweld(self._data)
 
     def close(self) -> None:
         if not self._closed:

@@ -96,7 +96,7 @@ class OwnJudge:
         self._scratch = scratch
         self._asked = 0
 
-    def episodes(self, dataset: Path, size: tuple[int, int], *, known: int | None) -> list[int]:  # noqa: ARG002 - looks at all
+    def episodes(self, dataset: Path, size: tuple[int, int], *, known: int | None) -> list[int]:
         info = dataset / "meta/info.json"
         if not info.is_file():
             return []

@@ -61,7 +61,7 @@ class Dataset:
     next_number: int = 0
     kills: int = 0
 
-    def take(self, announcements: list[str]) -> int | None:
+    def take(self, announcements: list[str], tally: Tally) -> int | None:
         """Note what a child said; return the episode whose commit was under way when it died."""
         for line in announcements:
             verb, *rest = line.split(maxsplit=1)
@@ -69,6 +69,7 @@ class Dataset:
                 self.next_number = int(rest[0]) + 1
             elif verb == "done":
                 self.acknowledged.append(int(rest[0]))
+                tally.acknowledged += 1
         last = announcements[-1].split() if announcements else [""]
         return int(last[1]) if last[0] == "finish" else None
 
@@ -162,14 +163,13 @@ def end_dataset(dataset: Dataset, draw: random.Random, judge: Judge, tally: Tall
     """Let a child go on undisturbed and finalize, packing or not; then everything must be right."""
     end = draw.choice(("finalize", "pack"))
     heard = Child(dataset, draw.randrange(2**31), episodes=2, end=end).finish()
-    dataset.take(heard)
+    dataset.take(heard, tally)
     check(dataset.path)
     tally.compare(dataset, None, judge.episodes(dataset.path, dataset.size, known=None))
     left_over = sorted(path.name for path in dataset.path.parent.iterdir() if path != dataset.path)
     left_over += [".unfinished"] if (dataset.path / ".unfinished").exists() else []
     if left_over:
         tally.problems.append(f"{dataset.path.name}: left behind after {end}: {', '.join(left_over)}")
-    tally.acknowledged += len(dataset.acknowledged)
 
 
 def sweep(kills: int, draw: random.Random, judge: Judge, folder: Path) -> Tally:
@@ -184,7 +184,7 @@ def sweep(kills: int, draw: random.Random, judge: Judge, folder: Path) -> Tally:
         try:
             known = len(dataset.acknowledged)
             heard = kill_once(dataset, draw)
-            under_way = dataset.take(heard)
+            under_way = dataset.take(heard, tally)
             place = PLACES.get(heard[-1].split()[0] if heard else "", "between")
             tally.landed[place] += 1
             seen = judge.episodes(dataset.path, dataset.size, known=known)

@@ -1,0 +1,36 @@
+"""One writer per dataset: a lock that the kernel gives back when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from lerobot_writer.errors import ResumeError
+
+
+def hold(path: Path) -> int:
+    """Lock a file or folder and return the descriptor for `release`. Raises ResumeError when somebody else holds it.
+
+    A file system without locks, as some network ones are, protects nothing.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mine = True
+    except BlockingIOError:
+        mine = False
+    except OSError:
+        mine = True  # no locks here: go on without
+    if mine and path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+        return descriptor
+    os.close(descriptor)
+    raise ResumeError(f"{path} is being written or packed by somebody else; try again when that has ended")
+
+
+def release(descriptor: int) -> None:
+    """Give the lock back, also where a forked process still holds a copy of the descriptor."""
+    with suppress(OSError):  # no locks here
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
