@@ -121,7 +121,7 @@ def main() -> None:
     for kind, table in tables.items():
         print(f"| {kind} | " + " | ".join(str(table[key]) for key in keys) + " |")
     if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": machine(), "outcomes": tables}, indent=2) + "\n")
+        arguments.json.write_text(json.dumps({"machine": machine(Path()), "outcomes": tables}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

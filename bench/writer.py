@@ -36,9 +36,9 @@ _TIMEOUT_S: Final = 1800.0
 
 
 def case_command(case: str, lerobot_python: Path, folder: Path, episodes: int, frames: int) -> list[str | Path]:
-    python, module = (Path(sys.executable), "bench.writer_case")
-    if case.startswith("lerobot"):
-        python, module = lerobot_python, "bench.lerobot_case"
+    of_lerobot = case.startswith("lerobot")
+    python = lerobot_python if of_lerobot else Path(sys.executable)
+    module = "bench.lerobot_case" if of_lerobot else "bench.writer_case"
     command: list[str | Path] = [
         python,
         "-m",
@@ -138,6 +138,19 @@ def soak_table(figures: Numbers) -> str:
     return table(["soak of ours", "measured"], rows)
 
 
+def report_comparison(folder: Path, where: Mapping[str, str], lerobot_python: Path, frames: int) -> None:
+    runs, absent = compare(folder, lerobot_python, frames)
+    results = {case: medians(of_case) for case, of_case in runs.items()}
+    tables = [comparison_table(results, absent, frames), targets_table(results)]
+    print_report(tables, where, {"median": results, "runs": runs, "not_measured": absent, "frames": frames})
+
+
+def report_soak(folder: Path, where: Mapping[str, str], episodes: int, frames: int) -> None:
+    command = case_command("soak", Path(sys.executable), folder, episodes, frames)
+    figures = run_child(command, folder / "result.json", _TIMEOUT_S, ROOT, show=True)
+    print_report([soak_table(figures)], where, {"soak": figures, "episodes": episodes, "frames": frames})
+
+
 def print_report(tables: Sequence[str], where: Mapping[str, str], content: Mapping[str, object]) -> None:
     command = shlex.join(["python", "-m", "bench.writer", *sys.argv[1:]])
     for text in tables:
@@ -158,17 +171,14 @@ def main() -> int:
         folder = Path(name)
         where = machine(folder)
         draw_ring(folder / "ring.npy")
-        if given.episodes is not None:
-            command = case_command("soak", given.lerobot_python, folder, given.episodes, given.frames)
-            figures = run_child(command, folder / "result.json", _TIMEOUT_S, ROOT, show=True)
-            print_report(
-                [soak_table(figures)], where, {"soak": figures, "episodes": given.episodes, "frames": given.frames}
-            )
-            return 0
-        runs, absent = compare(folder, given.lerobot_python, given.frames)
-        results = {case: medians(of_case) for case, of_case in runs.items()}
-        tables = [comparison_table(results, absent, given.frames), targets_table(results)]
-        print_report(tables, where, {"median": results, "runs": runs, "not_measured": absent, "frames": given.frames})
+        try:
+            if given.episodes is None:
+                report_comparison(folder, where, given.lerobot_python, given.frames)
+            else:
+                report_soak(folder, where, given.episodes, given.frames)
+        except ChildError as error:
+            print(f"bench.writer: {error}", file=sys.stderr)
+            return 1
     return 0
 
 

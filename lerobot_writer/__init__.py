@@ -8,6 +8,7 @@ from lerobot_writer.errors import (
     OrderError,
     ResumeError,
     SchemaError,
+    StorageError,
     WriterError,
 )
 from lerobot_writer.video import VideoCodec
@@ -22,6 +23,7 @@ __all__ = [
     "ResumeError",
     "SchemaError",
     "SimLeRobotWriter",
+    "StorageError",
     "VideoCodec",
     "WriterError",
 ]

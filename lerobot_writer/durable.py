@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from lerobot_writer.errors import StorageError, WriterError
+
+
+@contextmanager
+def disk_errors(doing: str) -> Iterator[None]:
+    """Raise what the disk refuses as a StorageError that says what was being done."""
+    try:
+        yield
+    except WriterError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{doing}: {error}") from error
 
 
 def flush(path: Path) -> None:
@@ -40,6 +55,11 @@ def publish(root: Path, staging: Path, files: Sequence[Path]) -> None:
         flush(directory)
     (staging / last).replace(root / last)
     flush((root / last).parent)
+
+
+def remove_folder(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
 
 
 def write_flushed(path: Path, content: bytes) -> None:

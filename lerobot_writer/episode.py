@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -29,7 +29,9 @@ class OpenEpisode:
         self,
         episode_index: int,
         frame_index: int,
-        vectors: Mapping[str, ArrayLike],
+        state: ArrayLike,
+        action: ArrayLike,
+        extra: Mapping[str, ArrayLike],
         timestamp: float,
         next_done: bool,
     ) -> None:
@@ -48,11 +50,15 @@ class OpenEpisode:
                 f"missing: {', '.join(behind)}"
             )
         problems: list[str] = []
+        vectors = {**extra, STATE: state, ACTION: action}
         rows = {name: self._row(name, vectors.get(name), problems) for name in self._schema.vectors}
-        problems += [f"unknown feature {name!r}" for name in vectors if name not in self._schema.vectors]
+        known = self._schema.extra_features
+        problems += [f"unknown extra feature {name!r}; known: {_listed(known)}" for name in extra if name not in known]
         exact = frame_index / self._schema.fps
-        if not abs(timestamp - exact) <= TIMESTAMP_TOLERANCE_S:
-            problems.append(f"timestamp is {timestamp!r} s, frame {frame_index} at {self._schema.fps} fps is {exact:.6f} s")
+        is_number = isinstance(timestamp, int | float | np.integer | np.floating) and not isinstance(timestamp, bool)
+        if not is_number or not abs(timestamp - exact) <= TIMESTAMP_TOLERANCE_S:
+            where = f"frame {frame_index} at {self._schema.fps} fps is {exact:.6f} s"
+            problems.append(f"timestamp is {timestamp!r} s, {where}")
         if not isinstance(next_done, bool | np.bool_):
             problems.append(f"next_done must be a bool, got {next_done!r}")
         raise_all(FrameError, f"episode {self.index}, frame {frame_index}", problems)
@@ -61,20 +67,27 @@ class OpenEpisode:
         self.length += 1
         self._done = bool(next_done)
 
-    def add_picture(self, camera: str, rgb: object) -> NDArray[np.uint8]:
-        """Count one camera's picture of the present or coming frame and return it, checked."""
+    def require_picture(self, camera: str, rgb: object) -> NDArray[np.uint8]:
+        """The picture, when it can be this camera's next one: of the present or the coming frame."""
         where = f"episode {self.index}, camera {camera}"
         if camera not in self.pictures:
-            raise FrameError(f"unknown camera {camera!r}; known: {', '.join(self.pictures) or 'none'}")
+            raise FrameError(f"unknown camera {camera!r}; known: {_listed(self.pictures)}")
         if self.pictures[camera] > self.length:
             raise OrderError(f"{where}: already has the picture of frame {self.length}; add that frame first")
+        if self._done and self.pictures[camera] == self.length:
+            raise OrderError(f"{where}: has the pictures of all {self.length} frames; finish the episode")
         expected = (self._schema.height, self._schema.width, 3)
         if not isinstance(rgb, np.ndarray):
             raise FrameError(f"{where}: expected a uint8 array of shape {expected}, got {type(rgb).__name__}")
         if rgb.shape != expected or rgb.dtype != np.uint8:
-            raise FrameError(f"{where}: expected uint8 of shape {expected} (height, width, 3), got {rgb.dtype} {rgb.shape}")
-        self.pictures[camera] += 1
+            raise FrameError(
+                f"{where}: expected uint8 of shape {expected} (height, width, 3), got {rgb.dtype} {rgb.shape}"
+            )
         return rgb
+
+    def count_picture(self, camera: str) -> None:
+        """Note that the camera's next picture was delivered."""
+        self.pictures[camera] += 1
 
     def require_complete(self, length: int) -> None:
         """Raise with everything that keeps the episode from being finished."""
@@ -113,17 +126,25 @@ class OpenEpisode:
         if value is None:
             problems.append(f"{label} is missing")
             return np.empty(0, dtype=np.float32)
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            problems.append(f"{label} is no array: {error}")
+            return np.empty(0, dtype=np.float32)
         if array.dtype.kind != "f":
             problems.append(f"{label} must be floating point, got {array.dtype}")
         elif array.shape != expected:
             problems.append(f"{label} must have shape {expected}, got {array.shape}")
         else:
-            with np.errstate(over="ignore"):
+            with np.errstate(all="ignore"):
                 row = array.astype(np.float32)
             if np.isfinite(row).all():
                 return row
             bad = np.flatnonzero(~np.isfinite(row)).tolist()
-            names = [self._schema.vectors[name][i] for i in bad]
-            problems.append(f"{label} is not finite (as float32) at {', '.join(f'{n}={array[i]}' for n, i in zip(names, bad, strict=True))}")
+            where = ", ".join(f"{self._schema.vectors[name][i]}={array[i]}" for i in bad)
+            problems.append(f"{label} is not finite (as float32) at {where}")
         return np.empty(0, dtype=np.float32)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

@@ -33,6 +33,10 @@ class EncodingError(WriterError):
     """A background video encoder failed; the message names camera and episode. Discard the episode to go on."""
 
 
+class StorageError(WriterError, OSError):
+    """The disk refused: no space, no permission, a file in the way."""
+
+
 class CommitError(WriterError):
     """An episode could not be committed. The message says whether to discard it or to reopen with `resume=True`."""
 

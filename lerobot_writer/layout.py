@@ -15,6 +15,7 @@ STATS: Final = Path("meta/stats.json")
 TASKS: Final = Path("meta/tasks.parquet")
 TASKS_JSONL: Final = Path("meta/tasks.jsonl")
 WRITER: Final = Path("meta/writer.json")
+COLLECTION: Final = Path("meta/collection.json")  # the collector's own, never touched here
 UNFINISHED: Final = Path(".unfinished")
 
 DATA: Final = Path("data")

@@ -32,9 +32,9 @@ class Moments:
     @staticmethod
     def of(values: NDArray[Any]) -> Moments:
         """values: shape (N, D) with N of at least 1."""
-        x = values.astype(np.float64)
-        mean = x.mean(axis=0)
-        return Moments(len(x), x.min(axis=0), x.max(axis=0), mean, np.square(x - mean).sum(axis=0))
+        x = np.ascontiguousarray(values.T, dtype=np.float64)  # summed pairwise, whatever the number of dimensions
+        mean = x.mean(axis=1)
+        return Moments(len(values), x.min(axis=1), x.max(axis=1), mean, np.square(x - mean[:, None]).sum(axis=1))
 
     def merge(self, other: Moments) -> Moments:
         """Of both sets of rows together.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,16 +58,14 @@ def data_table(schema: Schema, columns: Mapping[str, NDArray[Any]]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=arrow_schema)
 
 
-def column_parts(path: Path, column: str) -> list[NDArray[Any]]:
+def column_parts(path: Path, column: str) -> Iterator[NDArray[Any]]:
     """A data column, row group by row group, each of shape (n, D)."""
-    parts = []
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             array = file.read_row_group(group, columns=[column], use_threads=False).column(0).combine_chunks()
             rows = len(array)
             flat = array.flatten() if pa.types.is_fixed_size_list(array.type) else array
-            parts.append(flat.to_numpy(zero_copy_only=False).reshape(rows, -1))
-    return parts
+            yield flat.to_numpy(zero_copy_only=False).reshape(rows, -1)
 
 
 def tasks_table(tasks: Sequence[str]) -> pa.Table:
@@ -111,8 +109,12 @@ def collector_columns(columns: Mapping[str, object], known: pa.Schema | None) ->
     for name, value in columns.items():
         plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
         kind = _arrow_type(plain)
-        if not name or kind is None:
-            problems.append(f"column {name!r} = {value!r} must be a bool, int, float, str or a non-empty list of one kind")
+        if not is_text(name):
+            problems.append(f"column name {name!r} is no text")
+        elif kind is None or not _fits(plain, kind):
+            problems.append(
+                f"column {name!r} = {value!r} must be a bool, 64-bit int, float, text or a non-empty list of one kind"
+            )
         elif name.startswith(("stats/", "videos/", "data/", "meta/")) or name in _FIXED_COLUMNS:
             problems.append(f"column name {name!r} is taken; begin it with a word of your own, such as 'collection/'")
         else:
@@ -126,6 +128,19 @@ def collector_columns(columns: Mapping[str, object], known: pa.Schema | None) ->
         typed.sort(key=lambda column: order.index(column[0]) if column[0] in expected else -1)
     raise_all(FrameError, "cannot record the episode's columns", problems)
     return typed
+
+
+def is_text(value: object) -> bool:
+    """Whether it is a str, not empty, that UTF-8 can hold: half a surrogate pair it cannot."""
+    return isinstance(value, str) and value != "" and _fits(value, pa.string())
+
+
+def _fits(value: object, kind: pa.DataType) -> bool:
+    try:
+        pa.array([value], kind)
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _arrow_type(value: object) -> pa.DataType | None:

@@ -20,7 +20,7 @@ CASES = 200
 
 def random_quat(rng: np.random.Generator) -> Array:
     quat = rng.normal(size=4)
-    return quat / np.linalg.norm(quat)
+    return np.asarray(quat / np.linalg.norm(quat))
 
 
 def random_pose(rng: np.random.Generator) -> Pose:

@@ -25,7 +25,7 @@ from collectors.geometry import (
     quat_rotate,
     rotation_angle,
 )
-from collectors.kinematics import fingertip_position, hand_pose
+from collectors.kinematics import fingertip_position, hand_pose, solve_planar
 from collectors.objects import CUBE, PALETTE, YCB, ObjectKind, lowest_point_m
 from collectors.scene import TABLE_SURFACE_Z_M
 from collectors.task import TASKS
@@ -33,12 +33,9 @@ from collectors.tasks.pick_place import (
     AREA_X_M,
     AREA_Y_M,
     LIFT_M,
-    MAX_RESAMPLES,
     MAX_TILT_RAD,
-    MIN_CARRY_M,
     MIN_LIFT_M,
     RELEASE_HEIGHT_M,
-    TALL_CLEARANCE_M,
     TALL_MAX_TILT_RAD,
     PickPlace,
 )
@@ -161,7 +158,7 @@ def test_pick_and_place_lie_in_the_area_and_apart(kind: ObjectKind) -> None:
     spots = np.array([(plan.pick_xy_m, plan.place_xy_m) for plan in drawn])
     for axis, (low, high) in enumerate((AREA_X_M, AREA_Y_M)):
         assert np.all((low <= spots[..., axis]) & (spots[..., axis] <= high))
-    assert np.linalg.norm(spots[:, 0] - spots[:, 1], axis=1).min() >= MIN_CARRY_M
+    assert np.linalg.norm(spots[:, 0] - spots[:, 1], axis=1).min() >= 0.1
     for plan in drawn:
         np.testing.assert_allclose(lowest_point_m(kind, plan.scene.object_pose), TABLE_SURFACE_Z_M, atol=1e-12)
         turn = quat_about_axis((0, 0, 1), plan.object_yaw_rad)
@@ -187,7 +184,7 @@ def test_tall_objects_keep_away_from_the_hand_at_home_and_are_taken_upright_with
     drawn = plans(kind)
     for plan in drawn:
         for spot in (plan.pick_xy_m, plan.place_xy_m):
-            assert math.dist(spot, (0.307, 0)) >= TALL_CLEARANCE_M - 1e-4
+            assert math.dist(spot, (0.307, 0)) >= 0.2 - 1e-4
         for waypoint in plan.waypoints:
             assert lean_rad(waypoint.hand_to_world) <= TALL_MAX_TILT_RAD + 1e-7
         above = fingertip_position(by_phase(plan)["APPROACH_PICK"].hand_to_world)
@@ -197,19 +194,29 @@ def test_tall_objects_keep_away_from_the_hand_at_home_and_are_taken_upright_with
 
 @every_kind
 def test_tilts_are_the_least_that_serve(kind: ObjectKind) -> None:
-    tilts = [plan.tilt_rad for plan in plans(kind)]
+    drawn = plans(kind, 200 if kind.is_tall else 1000, noise_rad=0.0)
+    tilts = [plan.tilt_rad for plan in drawn]
     assert min(tilts) == 0
     assert max(tilts) <= (TALL_MAX_TILT_RAD if kind.is_tall else math.radians(5.7))
-    for plan in plans(kind, noise_rad=0.0):
+    assert (max(tilts) > 0) == (kind is CUBE)  # one placement in a hundred lies that far out
+    for plan in drawn:
         leans = {waypoint.phase: lean_rad(waypoint.hand_to_world) for waypoint in plan.waypoints}
         assert all(plan.tilt_rad - 1e-7 <= leans[phase] <= MAX_TILT_RAD for phase in NOISY)
+        if plan.tilt_rad > 0:
+            targets = (grasp_point(plan), release_point(plan))
+            assert any(solve_planar(target, plan.wrist_yaw_rad, plan.tilt_rad - 1e-4) is None for target in targets)
 
 
 def test_an_object_out_of_reach_ends_in_an_error_after_the_last_resample() -> None:
     tower = dataclasses.replace(CUBE, label="tower", size_m=(0.04, 0.04, 0.9))
-    with pytest.raises(UnreachableError, match=f"the tower after {MAX_RESAMPLES} resamples") as error:
-        PickPlace((tower,)).draw(np.random.default_rng(1))
-    assert error.value.resamples == MAX_RESAMPLES
+    rng = np.random.default_rng(1)
+    with pytest.raises(UnreachableError, match="the tower after 100 resamples") as error:
+        PickPlace((tower,)).draw(rng)
+    assert error.value.resamples == 100
+    expected = np.random.default_rng(1)
+    expected.integers(1), expected.integers(len(PALETTE)), expected.uniform(size=3 + 1)  # object, colour, jitter, yaw
+    expected.uniform(size=(101, 2))  # the first spot and its 100 resamples
+    assert rng.uniform() == expected.uniform()
 
 
 # Grasp and carry
@@ -356,6 +363,24 @@ def test_a_plan_depends_on_the_generator_alone_not_on_what_was_drawn_before() ->
     for other in ([8, 0, 0], [7, 0, 1]):
         assert not same_plan(forwards[0], task.draw(np.random.default_rng(other)))
     assert not any(same_plan(a, b) for a, b in itertools.pairwise(forwards))
+
+
+def test_the_draws_come_in_the_documented_order() -> None:
+    """So that an episode stays the same from one version to the next."""
+    for episode, plan in enumerate(PickPlace(KINDS).draw(np.random.default_rng([5, e])) for e in range(60)):
+        rng = np.random.default_rng([5, episode])
+        assert plan.object_name == KINDS[rng.integers(len(KINDS))].name
+        if plan.object_name == CUBE.name:
+            assert plan.colour == list(PALETTE)[rng.integers(len(PALETTE))]
+            rng.uniform(size=3)
+        assert plan.object_yaw_rad == rng.uniform(0, plan.scene.kind.yaw_period_rad)
+        spots = [(rng.uniform(*AREA_X_M), rng.uniform(*AREA_Y_M)) for _ in range(2 + plan.resampled)]
+        assert plan.pick_xy_m in spots
+        if math.dist(*spots[:2]) >= 0.1 and plan.object_name == CUBE.name:
+            assert [plan.pick_xy_m, plan.place_xy_m] == spots
+            noise = rng.uniform(-NOISE_RAD, NOISE_RAD, size=(4, 7))
+            assert plan.waypoints[0].arm_rad[2] == noise[0, 2]  # joint 3 is at zero but for the noise
+            assert plan.waypoints[7].arm_rad[4] == noise[3, 4]
 
 
 def test_all_objects_of_the_run_and_all_colours_are_drawn() -> None:
