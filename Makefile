@@ -47,8 +47,8 @@ bench: $(VENV)/.installed-dev ## speed and memory
 	$(BIN)/python -m bench.writer
 	$(BIN)/python -m bench.collect
 
-pictures: $(VENV)/.installed ## the pictures of the README
-	$(BIN)/python docs/make_pictures.py
+pictures: demo ## the picture of the README, from the demo's first two episodes
+	$(BIN)/isaac-collect sheet $(DEMO) docs/cameras.png --episodes 0 1 --width 150
 
 clean: ## remove environments and caches; datasets stay
 	rm -rf .venv* .cache .mypy_cache .ruff_cache .pytest_cache *.egg-info build

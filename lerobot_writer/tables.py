@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lerobot_writer.durable import flush
 from lerobot_writer.errors import FrameError, raise_all
-from lerobot_writer.schema import Schema
+from lerobot_writer.schema import Schema, is_text
 from lerobot_writer.stats import STATISTICS, Counts
 
 _SCALARS: Final = ((bool, pa.bool_()), (int, pa.int64()), (float, pa.float64()), (str, pa.string()))
@@ -128,11 +128,6 @@ def collector_columns(columns: Mapping[str, object], known: pa.Schema | None) ->
         typed.sort(key=lambda column: order.index(column[0]) if column[0] in expected else -1)
     raise_all(FrameError, "cannot record the episode's columns", problems)
     return typed
-
-
-def is_text(value: object) -> bool:
-    """Whether it is a str, not empty, that UTF-8 can hold: half a surrogate pair it cannot."""
-    return isinstance(value, str) and value != "" and _fits(value, pa.string())
 
 
 def _fits(value: object, kind: pa.DataType) -> bool:

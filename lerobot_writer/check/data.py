@@ -22,12 +22,14 @@ class Data:
     """The rows of all data files, in the order of the frames; a column at a time is read from the disk.
 
     files: Paths, sorted by the first `index` in them. bounds: File f holds rows bounds[f] up to bounds[f + 1].
+    row_groups: The lengths of each file's row groups.
     sound: The columns that every file has in the type that `features` says (D1), without nulls, NaN and infinity (D2).
     """
 
     tree: Tree
     files: tuple[str, ...]
     bounds: tuple[int, ...]
+    row_groups: tuple[list[int], ...]
     sound: dict[str, Column]
 
     @property
@@ -50,15 +52,20 @@ class _File:
     """first: The first `index`, None if the file does not count up from it. unsound: Columns that break D1 or D2."""
 
     path: str
-    rows: int
+    row_groups: list[int]
     first: int | None
     unsound: set[str]
 
+    @property
+    def rows(self) -> int:
+        return sum(self.row_groups)
+
 
 def check_data_files(tree: Tree, info: Info, episodes: Episodes | None, report: Report) -> Data | None:
-    """Checks D1, D2 and F3 for the data files that the episode rows name, or for all if they do not say.
+    """Checks D1 (but for the row groups), D2 and F3 for the data files.
 
-    Returns None if a file is missing or does not read.
+    These are the files that the episode rows name, or all if they do not say. Returns None if one is missing or does
+    not read.
     """
     named = None if episodes is None else episodes.data_paths()
     paths = sorted(set(named)) if named is not None else [p for p in tree.below("data/") if p.endswith(".parquet")]
@@ -68,7 +75,7 @@ def check_data_files(tree: Tree, info: Info, episodes: Episodes | None, report: 
         return None
     if info.unusable:
         report.skip(("D2",), f"{', '.join(info.unusable)}: described wrongly in meta/info.json")
-    read = [_read(tree, path, info, episodes, named, report) for path in paths]
+    read = [_read(tree, path, info, report) for path in paths]
     report.ran("D1", "D2")
     files = _in_order([file for file in read if file is not None], report)
     if len(files) < len(paths):
@@ -77,19 +84,17 @@ def check_data_files(tree: Tree, info: Info, episodes: Episodes | None, report: 
     bounds = np.cumsum([0, *(file.rows for file in files)]).tolist()
     unsound = {name for file in files for name in file.unsound}
     sound = {column.name: column for column in info.columns if column.name not in unsound}
-    return Data(tree, tuple(file.path for file in files), tuple(bounds), sound)
+    row_groups = tuple(file.row_groups for file in files)
+    return Data(tree, tuple(file.path for file in files), tuple(bounds), row_groups, sound)
 
 
-def _read(
-    tree: Tree, path: str, info: Info, episodes: Episodes | None, named: list[str] | None, report: Report
-) -> _File | None:
+def _read(tree: Tree, path: str, info: Info, report: Report) -> _File | None:
     """Checks D1 and D2 on one file. None if it does not read."""
     try:
         with ParquetRows(tree.root / path) as rows:
             unsound = _check_schema(path, rows, info, report)
-            _check_row_groups(path, rows, episodes, named, report)
             unsound |= _check_values(path, rows, info, unsound, report)
-            return _File(path, rows.num_rows, _first_index(rows), unsound)
+            return _File(path, rows.row_group_lengths(), _first_index(rows), unsound)
     except Unreadable as error:
         report.add("D1", path, "a parquet file of frames", str(error))
         return None
@@ -142,20 +147,6 @@ def _described(huggingface: object) -> object:
         else feature
         for name, feature in features.items()
     }
-
-
-def _check_row_groups(
-    path: str, rows: ParquetRows, episodes: Episodes | None, named: list[str] | None, report: Report
-) -> None:
-    length = None if episodes is None else episodes.column("length")
-    if named is None or length is None:
-        report.skip(("D1",), "one row group per episode: the episodes' lengths or files are not known")
-        return
-    expected = [int(frames) for frames, file in zip(length, named, strict=True) if file == path]
-    found = rows.row_group_lengths()
-    # Wrong lengths are E2's or E3's business: as many row groups as episodes is all that is asked here.
-    if len(found) != len(expected) or (sum(found) == sum(expected) and found != expected):
-        report.add("D1", path, f"row groups of {shown(expected)} rows, one per episode", shown(found))
 
 
 def _check_values(path: str, rows: ParquetRows, info: Info, unsound: set[str], report: Report) -> set[str]:

@@ -59,11 +59,14 @@ class Episodes:
         return None if any(some is None for some in paths) else [path for some in paths for path in some or ()]
 
     def figures(self, feature: str, figure: str) -> list[Any]:
-        """The column `stats/<feature>/<figure>`, one nested list per episode. Unreadable if it is not there."""
+        """The column `stats/<feature>/<figure>`, a nested list per episode. Unreadable if missing or with nulls."""
         values: list[Any] = []
         for path, counted in self.files:
             with ParquetRows(self.tree.root / path) as rows:
-                values += rows.column(f"stats/{feature}/{figure}").slice(0, counted).to_pylist()
+                column = rows.column(f"stats/{feature}/{figure}")
+                if null_count(column):
+                    raise Unreadable("it holds nulls")
+                values += column.slice(0, counted).to_pylist()
         return values
 
     def _paths(self, prefix: str, folder: str, suffix: str) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""What the frames' own columns say: rules D3 to D5, and E2 and E3 against them."""
+"""What the frames' own columns say: rules D3 to D5, D1's row groups, and E2 and E3 against them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lerobot_writer.check.report import Report
 def check_frames(
     data: Data, episodes: Episodes | None, told: Int64s | None, tasks: list[str] | None, info: Info, report: Report
 ) -> Int64s | None:
-    """Checks D3, D4, D5, and E2 and E3 against the rows.
+    """Checks D3, D4, D5, the row groups of D1, and E2 and E3 against the rows.
 
     told: Bounds of the episodes as their rows say, None if they contradict themselves.
     Returns the bounds, shape (episodes + 1,), that data and episode rows agree on or that the data alone say clearly;
@@ -30,11 +30,12 @@ def check_frames(
     counted = _counted_bounds(data)
     bounds = told if counted is None else counted
     if bounds is None:
-        report.skip(("D4", "D5"), "where the episodes begin is not clear")
+        report.skip(("D1", "D4", "D5"), "where the episodes begin is not clear")
         if _columns(data, "episode_index", "frame_index", report=report, rules=("D3",)):
             report.add("D3", "data", "episode_index 0, 1, ... and frame_index from 0 in each episode", "neither")
     else:
         _check_positions(data, bounds, info, wrong, report)
+        _check_row_groups(data, bounds, report)
     texts = _check_task_index(data, bounds, tasks, wrong, report)
     report.ran("D3", "D4", "D5")
     if episodes is not None:
@@ -112,6 +113,15 @@ def _check_positions(data: Data, bounds: Int64s, info: Info, wrong: _Wrong, repo
         wrong.add("D5", done != last, lambda row: f"next.done {last[row]!s}", done)
 
 
+def _check_row_groups(data: Data, bounds: Int64s, report: Report) -> None:
+    """Checks the part of D1 on row groups."""
+    for path, first, last, found in zip(data.files, data.bounds, data.bounds[1:], data.row_groups, strict=False):
+        inside = bounds[(bounds > first) & (bounds < last)].tolist()
+        expected = np.diff([first, *inside, last]).tolist()
+        if list(found) != expected:
+            report.add("D1", path, f"row groups of {shown(expected)} rows, one per episode", shown(found))
+
+
 def _check_task_index(
     data: Data, bounds: Int64s | None, tasks: list[str] | None, wrong: _Wrong, report: Report
 ) -> list[str | None] | None:
@@ -157,7 +167,7 @@ def _compare(
         report.skip(("E2",), "the tasks: they or task_index are not usable")
     else:
         for row, (tasks, text) in enumerate(zip(episodes.tasks, texts, strict=False)):
-            if text is not None and list(tasks) != [text]:
+            if text is not None and len(tasks) == 1 and tasks[0] != text:
                 report.add("E2", "meta/episodes", f"row {row}: tasks {shown([text])}", shown(list(tasks)))
     paths = episodes.data_paths()
     if paths is None or bounds is None or len(bounds) != episodes.count + 1:

@@ -7,6 +7,7 @@ inside. So the libraries are tried first, then a context is made in a process of
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
 import logging
 import os
@@ -119,6 +120,7 @@ def import_mujoco(status: GlStatus, environ: MutableMapping[str, str] = os.envir
             environ["MUJOCO_GL"] = chosen
 
 
+@functools.cache
 def probe_in_subprocess(backend: str) -> str:
     libraries = ("libOpenGL.so.0", "libGL.so.1")
     try:

@@ -47,7 +47,7 @@ class MujocoSimulator:
 
             self._renderer: GlRenderer | RaycastRenderer = GlRenderer(self._model, CAMERAS, gl.backend, quality.shadows)
         else:
-            _log.warning("%s. Until then pictures are ray cast: no shadows, and a few a second.", gl.problem)
+            _log.warning("%s; pictures are ray cast instead, without shadows and slowly", gl.problem)
             self._renderer = RaycastRenderer(self._model, CAMERAS)
         self._versions = {
             "simulator": "mujoco",

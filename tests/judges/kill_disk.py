@@ -24,6 +24,10 @@ REFUSED = 3
 """Exit code of `kill_child.py` when one of the writer's own errors ended it."""
 
 
+class NotTried(Exception):
+    """It cannot be tried here, and why."""
+
+
 @dataclass(frozen=True)
 class Heard:
     """What a child said.
@@ -111,7 +115,7 @@ def read_only_disk(judge: Judge, folder: Path) -> str:
         dataset = home / "dataset"
         before = run_child(dataset, 0, "--episodes", "3")
         if mounted is None and os.geteuid() == 0:
-            return "not tried: root writes in spite of permissions, and nothing may be mounted"
+            raise NotTried("root writes in spite of permissions, and nothing may be mounted")
         _allow_writing(home, mounted is not None, allowed=False)
         try:
             refusals = [run_child(dataset, before.begun).refusal, run_child(home / "new", 0).refusal]

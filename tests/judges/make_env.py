@@ -46,7 +46,7 @@ ENVIRONMENTS = {
     "lerobot-0.6.1": Environment(("3.12",), ("lerobot[dataset]==0.6.1",), video=True),
     "lerobot-0.4.4": Environment(("3.11", "3.10"), ("lerobot==0.4.4",), video=True),
     "validators": Environment(
-        ("3.12", "3.11"), ("lerobot-doctor==0.2.0", "robovet==0.2.2", "physlint==0.4.0"), video=False
+        ("3.12", "3.11"), ("lerobot-doctor==0.2.0", "robovet==0.2.2", "physlint[video]==0.4.0"), video=False
     ),
 }
 

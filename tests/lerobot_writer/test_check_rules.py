@@ -202,7 +202,7 @@ def remuxed(
     return damage
 
 
-def reencoded(path: str, change: Callable[[np.ndarray], np.ndarray] = lambda rgb: rgb, **how: Any) -> Damage:
+def reencoded(path: str, change: Callable[[np.ndarray], np.ndarray] | None = None, **how: Any) -> Damage:
     """Decodes a video and encodes it again. how: codec, gop_size, pix_fmt, size (width, height)."""
 
     def damage(root: Path) -> None:
@@ -214,13 +214,19 @@ def reencoded(path: str, change: Callable[[np.ndarray], np.ndarray] = lambda rgb
             stream.codec_context.gop_size = how.get("gop_size", 10)
             stream.codec_context.options = {"preset": "ultrafast", "crf": "10", "bf": "0"}
             for number, frame in enumerate(source.decode(video=0)):
-                picture = av.VideoFrame.from_ndarray(change(frame.to_ndarray(format="rgb24")), format="rgb24")
-                picture.pts, picture.time_base = number, Fraction(1, FPS)
-                sink.mux(stream.encode(picture.reformat(stream.width, stream.height)))
+                changed = frame if change is None else rgb_frame(change(frame.to_ndarray(format="rgb24")))
+                changed = changed.reformat(stream.width, stream.height, stream.pix_fmt)
+                changed.pts, changed.time_base = number, Fraction(1, FPS)
+                changed.pict_type = 0  # else a decoded keyframe is encoded as one
+                sink.mux(stream.encode(changed))
             sink.mux(stream.encode(None))
         target.replace(root / path)
 
     return damage
+
+
+def rgb_frame(picture: np.ndarray) -> av.VideoFrame:
+    return av.VideoFrame.from_ndarray(picture, format="rgb24")
 
 
 def all_of(*damages: Damage) -> Damage:
@@ -252,10 +258,6 @@ def one_byte_wrong(path: str) -> Damage:
         (root / path).write_bytes(content)
 
     return damage
-
-
-def nan_action(old: list[Any]) -> None:
-    old[2] = [float("nan"), 0.0]
 
 
 def reordered(names: Callable[[list[str]], list[str]]) -> Callable[[pa.Table], pa.Table]:
