@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.measure import ChildError, Numbers, machine, medians, run_child, table
+from bench.writer_case import LEAST_SOAK, SOAK_REPORT
 from bench.writer_frames import CAMERAS, Ring, draw_ring
 from bench.writer_quality import judge
 
@@ -32,54 +33,61 @@ CASES: Final = {
 }
 _ROUNDS: Final = 3
 _EPISODES: Final = 2
-_TIMEOUT_S: Final = 1800.0
+_WARM_UP_FRAMES: Final = 3
 
 
-def case_command(case: str, lerobot_python: Path, folder: Path, episodes: int, frames: int) -> list[str | Path]:
-    of_lerobot = case.startswith("lerobot")
-    python = lerobot_python if of_lerobot else Path(sys.executable)
-    module = "bench.lerobot_case" if of_lerobot else "bench.writer_case"
+def run_case(case: str, python: Path, folder: Path, episodes: int, frames: int, *, show: bool = False) -> Numbers:
+    """One run of a case in a process of its own; the dataset is left in `folder`."""
+    module = "bench.lerobot_case" if case.startswith("lerobot") else "bench.writer_case"
+    shutil.rmtree(folder / "dataset", ignore_errors=True)
+    paths: list[str | Path] = [
+        "--ring",
+        folder / "ring.npy",
+        "--output",
+        folder / "dataset",
+        "--result",
+        folder / "result.json",
+    ]
     command: list[str | Path] = [
         python,
         "-m",
         module,
         case,
-        "--ring",
-        folder / "ring.npy",
-        "--output",
-        folder / "dataset",
+        *paths,
+        "--episodes",
+        str(episodes),
+        "--frames",
+        str(frames),
     ]
-    return [*command, "--result", folder / "result.json", "--episodes", str(episodes), "--frames", str(frames)]
+    return run_child(command, folder / "result.json", ROOT, show=show)
 
 
 def compare(folder: Path, lerobot_python: Path, frames: int) -> tuple[dict[str, list[Numbers]], dict[str, str]]:
     """Runs of every case that could be measured, and why the others could not."""
-    ring = Ring(folder / "ring.npy")
-    runs: dict[str, list[Numbers]] = {case: [] for case in CASES}
+    pythons = {case: lerobot_python if case.startswith("lerobot") else Path(sys.executable) for case in CASES}
     absent: dict[str, str] = {}
-    if not lerobot_python.exists():
-        absent = {case: f"no {lerobot_python}" for case in CASES if case.startswith("lerobot")}
+    for case, python in pythons.items():
+        try:
+            run_case(case, python, folder, 1, _WARM_UP_FRAMES)
+        except ChildError as error:
+            if python != lerobot_python:
+                raise
+            absent[case] = str(error)
+    ring = Ring(folder / "ring.npy")
+    runs: dict[str, list[Numbers]] = {case: [] for case in CASES if case not in absent}
     for number in range(_ROUNDS):
-        for case in [case for case in CASES if case not in absent]:
-            command = case_command(case, lerobot_python, folder, _EPISODES, frames)
-            try:
-                run = run_child(command, folder / "result.json", _TIMEOUT_S, ROOT)
-            except ChildError as error:
-                if not case.startswith("lerobot"):
-                    raise
-                absent[case] = str(error)
-                continue
+        for case, of_case in runs.items():
+            run = run_case(case, pythons[case], folder, _EPISODES, frames)
             total = _EPISODES * frames
             run["frames_per_s"] = total / run["wall_s"]
             run["cpu_ms_per_frame"] = 1e3 * run["cpu_s"] / total
             # Encoding is deterministic, judging takes long: once is enough.
-            first = judge(folder / "dataset", ring, frames) if number == 0 else runs[case][0]
-            run.update({name: first[name] for name in ("mb", "video_mb", "psnr_db", "pictures")})
-            runs[case].append(run)
-            shutil.rmtree(folder / "dataset")
+            judged = of_case[0] if of_case else judge(folder / "dataset", ring, frames)
+            run.update({name: judged[name] for name in ("mb", "video_mb", "psnr_db", "pictures")})
+            of_case.append(run)
             speed = f"{run['frames_per_s']:.0f} frames/s, {run['cpu_ms_per_frame']:.2f} CPU ms/frame"
             print(f"round {number + 1}, {case}: {speed}", file=sys.stderr)
-    return {case: of_case for case, of_case in runs.items() if case not in absent}, absent
+    return runs, absent
 
 
 def comparison_table(results: Mapping[str, Numbers], absent: Mapping[str, str], frames: int) -> str:
@@ -128,7 +136,10 @@ def soak_table(figures: Numbers) -> str:
     rows = [
         ["peak RSS", f"{figures['peak_rss_mb']:.1f} MB"],
         ["RSS after the first and the last episode", f"{figures['rss_first_mb']:.1f}, {figures['rss_last_mb']:.1f} MB"],
-        ["slope, from episode 25 on", f"{figures['rss_slope_mb_per_100_episodes']:+.2f} MB per 100 episodes"],
+        [
+            f"slope, from episode {SOAK_REPORT} on",
+            f"{figures['rss_slope_mb_per_100_episodes']:+.2f} MB per 100 episodes",
+        ],
         ["heaps and stacks, mapped files: loaded", f"{parts[0]}, {parts[1]} MB"],
         ["heaps and stacks, mapped files: writing", f"{parts[2]}, {parts[3]} MB"],
         ["median episode, first quarter", f"{1e3 * figures['episode_s_first_quarter']:.0f} ms"],
@@ -146,8 +157,8 @@ def report_comparison(folder: Path, where: Mapping[str, str], lerobot_python: Pa
 
 
 def report_soak(folder: Path, where: Mapping[str, str], episodes: int, frames: int) -> None:
-    command = case_command("soak", Path(sys.executable), folder, episodes, frames)
-    figures = run_child(command, folder / "result.json", _TIMEOUT_S, ROOT, show=True)
+    run_case("ours", Path(sys.executable), folder, 1, _WARM_UP_FRAMES)
+    figures = run_case("soak", Path(sys.executable), folder, episodes, frames, show=True)
     print_report([soak_table(figures)], where, {"soak": figures, "episodes": episodes, "frames": frames})
 
 
@@ -167,6 +178,10 @@ def main() -> int:
     parser.add_argument("--episodes", type=int, help="instead of comparing: let ours write that many")
     parser.add_argument("--frames", type=int, default=270, help="per episode (default: %(default)s)")
     given = parser.parse_args()
+    if given.frames < _WARM_UP_FRAMES:
+        parser.error(f"--frames must be at least {_WARM_UP_FRAMES}, got {given.frames}")
+    if given.episodes is not None and given.episodes < LEAST_SOAK:
+        parser.error(f"--episodes must be at least {LEAST_SOAK}, to tell a slope, got {given.episodes}")
     with tempfile.TemporaryDirectory(prefix="bench-writer-") as name:
         folder = Path(name)
         where = machine(folder)

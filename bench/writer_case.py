@@ -20,7 +20,8 @@ from bench.measure import Meter, write_result
 from bench.writer_frames import ACTION_DIM, CAMERAS, FPS, SIDE_PX, STATE_DIM, Ring, vectors
 
 TASK: Final = "Pick up the red cube and place it on the green disc."
-_SOAK_REPORT: Final = 25  # episodes between two lines of the soak
+SOAK_REPORT: Final = 25  # episodes between two lines of a soak; the first so many do not count for its slope
+LEAST_SOAK: Final = 2 * SOAK_REPORT  # episodes
 
 
 def open_ours(output: Path) -> Any:
@@ -89,8 +90,8 @@ def soak(ring: Ring, output: Path, episodes: int, frames: int) -> tuple[Meter, d
             write_episode(writer, ring, episode, rows)
             seconds.append(time.perf_counter() - began)
             rss_mb.append(meter.rss_mb())
-            if (episode + 1) % _SOAK_REPORT == 0:
-                recent = statistics.median(seconds[-_SOAK_REPORT:])
+            if (episode + 1) % SOAK_REPORT == 0:
+                recent = statistics.median(seconds[-SOAK_REPORT:])
                 print(
                     f"episode {episode + 1:4d}: RSS {rss_mb[-1]:6.1f} MB, {1e3 * recent:6.1f} ms per episode",
                     flush=True,
@@ -99,9 +100,9 @@ def soak(ring: Ring, output: Path, episodes: int, frames: int) -> tuple[Meter, d
         began = time.perf_counter()
         writer.finalize()
         finalize_s = time.perf_counter() - began
-    settled = slice(min(_SOAK_REPORT, episodes // 2), None)
+    settled = slice(SOAK_REPORT, None)
     slope, _ = np.polyfit(np.arange(episodes)[settled], rss_mb[settled], 1)
-    quarter = max(1, episodes // 4)
+    quarter = episodes // 4
     return meter, {
         "rss_slope_mb_per_100_episodes": 100 * float(slope),
         "rss_first_mb": rss_mb[0],

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from lerobot_writer import layout
-from lerobot_writer.durable import flush, write_flushed
+from lerobot_writer.durable import flush, remove_folder, write_flushed
 from lerobot_writer.errors import DatasetExistsError, ResumeError, raise_all
 from lerobot_writer.schema import Schema
 from lerobot_writer.stats import Counts, Moments, exact_column, image_entry, vector_entry
 from lerobot_writer.tables import column_parts, read_histograms, read_table, tasks_jsonl, tasks_table, write_table
 
-WRITER_FORMAT = 1
+WRITER_FORMAT: Final = 1
+_FIRST_FILE: Final = ("chunk-000", "file-000")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,19 +38,44 @@ def empty_contents() -> Contents:
     return Contents(0, 0, (), None, {})
 
 
-def require_free(root: Path, overwrite: bool) -> None:
-    """Raise unless a new dataset may be started at `root`; with `overwrite`, delete the dataset that is there."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return
-    if not root.is_dir():
+def require_folder(root: Path) -> None:
+    """Raise when something else than a folder is at `root`."""
+    if root.exists() and not root.is_dir():
         raise DatasetExistsError(f"{root} exists and is not a folder")
-    is_dataset = (root / layout.INFO).exists() or (root / layout.WRITER).exists()
-    if not is_dataset:
-        found = ", ".join(sorted(path.name for path in root.iterdir())[:5])
-        raise DatasetExistsError(f"{root} is not empty and holds no dataset (found: {found}); choose another folder")
+
+
+def require_free(root: Path, overwrite: bool) -> None:
+    """Raise unless a new dataset may be started in the folder `root`; with `overwrite`, delete the dataset in it."""
+    if not any(root.iterdir()):
+        return
+    _require_ours(root)
     if not overwrite:
         raise DatasetExistsError(f"{root} holds a dataset already; resume it or choose another folder")
-    shutil.rmtree(root)
+    # In an order in which a kill leaves no info.json of missing files, and the next try still knows whose they are.
+    (root / layout.INFO).unlink(missing_ok=True)
+    _remove_inside(root, last=root / layout.WRITER)
+
+
+def _remove_inside(folder: Path, last: Path) -> None:
+    """Empty a folder; the file `last`, somewhere in it, goes after everything else."""
+    for path in sorted(folder.iterdir(), key=lambda path: last.is_relative_to(path)):
+        if path.is_dir() and not path.is_symlink():
+            _remove_inside(path, last)
+            path.rmdir()
+        else:
+            path.unlink()
+
+
+def _require_ours(root: Path) -> None:
+    """Raise when there is neither a dataset nor what a writer leaves that was killed before its first episode."""
+    names = {path.name for path in root.iterdir()}
+    meta = root / layout.INFO.parent
+    in_meta = {path.name for path in meta.iterdir()} if meta.is_dir() else set()
+    is_dataset = layout.INFO.name in in_meta or layout.WRITER.name in in_meta
+    is_beginning = names <= {meta.name, layout.UNFINISHED.name} and in_meta <= {layout.COLLECTION.name}
+    if not is_dataset and not is_beginning:
+        found = ", ".join(sorted(names)[:5])
+        raise DatasetExistsError(f"{root} is not empty and holds no dataset (found: {found}); choose another folder")
 
 
 def writer_json(schema: Schema, repo_id: str, quantile_episodes: int) -> bytes:
@@ -68,17 +93,24 @@ def reopen(root: Path, schema: Schema, repo_id: str) -> Contents:
 
     Raises ResumeError, before anything is changed, when it cannot be continued.
     """
-    info = _read_json(root / layout.INFO) if (root / layout.INFO).exists() else None
-    if info is None:
-        if (root / layout.WRITER).exists() or not any(root.iterdir()):
-            _remove_left_overs(root, keep=set())
-            for path in (layout.STATS, layout.TASKS, layout.TASKS_JSONL):
-                (root / path).unlink(missing_ok=True)
-            return empty_contents()
-        found = ", ".join(sorted(path.name for path in root.iterdir())[:5])
-        raise DatasetExistsError(f"{root} is not empty and holds no dataset (found: {found}); choose another folder")
+    if not (root / layout.INFO).exists():
+        _require_ours(root)
+        lost = [file for file in layout.numbered_files(root) if (file.parent.name, file.stem) != _FIRST_FILE]
+        if lost:
+            raise ResumeError(
+                f"{root} has files of finished episodes, such as {lost[0]}, but no {layout.INFO}: restore it"
+            )
+        _remove_left_overs(root, keep=set())
+        for path in (layout.STATS, layout.TASKS, layout.TASKS_JSONL):
+            (root / path).unlink(missing_ok=True)
+        return empty_contents()
+    info = _read_json(root / layout.INFO)
     _require_same_schema(root, schema, repo_id, info)
-    contents, keep = _read_contents(root, schema, info)
+    try:
+        contents, keep = _read_contents(root, schema, info)
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise ResumeError(f"{root} is damaged: {error}") from error
+    _forget_uncommitted(root, contents)
     _remove_left_overs(root, keep)
     return contents
 
@@ -96,12 +128,16 @@ def refresh_statistics(
             for file in files:
                 yield from column_parts(root / file, name)
 
-        moments[name], quantiles[name] = exact_column(parts, contents.frames, dimensions, np.dtype(dtype).itemsize)
+        try:
+            moments[name], quantiles[name] = exact_column(parts, contents.frames, dimensions, np.dtype(dtype).itemsize)
+        except (ValueError, KeyError, pa.ArrowException) as error:
+            raise ResumeError(f"{root} is damaged: column {name} of its data cannot be read: {error}") from error
         entries[name] = vector_entry(moments[name], quantiles[name])
     for key, counts in contents.histograms.items():
         entries[key] = image_entry(counts, contents.frames)
     replace_file(root, layout.STATS, stats_json(schema, entries))
     replace_file(root, layout.WRITER, writer_json(schema, repo_id, contents.episodes))
+    remove_folder(root / layout.UNFINISHED)
     return moments, quantiles
 
 
@@ -137,66 +173,86 @@ def _require_same_schema(root: Path, schema: Schema, repo_id: str, info: dict[st
     if writer.get("repo_id") != repo_id:
         problems.append(f"repo_id: the dataset has {writer.get('repo_id')!r}, asked for {repo_id!r}")
     asked = schema.info(0, 0, 0)
-    for key in ("codebase_version", "fps", "robot_type", "data_path", "video_path"):
-        if info.get(key) != asked[key]:
-            problems.append(f"{key}: the dataset has {info.get(key)!r}, asked for {asked[key]!r}")
-    have, want = info.get("features") or {}, asked["features"]
-    for name in sorted({*have, *want}):
-        if have.get(name) != want.get(name):
-            problems.append(f"feature {name}: the dataset has {have.get(name)}, asked for {want.get(name)}")
+    problems += [
+        f"{key}: the dataset has {info.get(key)!r}, asked for {asked[key]!r}"
+        for key in ("codebase_version", "fps", "robot_type", "data_path", "video_path")
+        if info.get(key) != asked[key]
+    ]
+    have, want = info.get("features"), asked["features"]
+    have = have if isinstance(have, dict) else {}
+    problems += [
+        f"feature {name}: the dataset has {have.get(name)}, asked for {want.get(name)}"
+        for name in sorted({*have, *want})
+        if have.get(name) != want.get(name)
+    ]
     raise_all(ResumeError, f"cannot continue {root} with another schema", problems)
 
 
 def _read_contents(root: Path, schema: Schema, info: dict[str, Any]) -> tuple[Contents, set[Path]]:
-    """The committed contents and the numbered files that belong to them. Rewrites what runs ahead of info.json."""
-    episodes, frames = info["total_episodes"], info["total_frames"]
+    """The committed contents and the numbered files that belong to them."""
+    totals = [info.get(key) for key in ("total_episodes", "total_frames", "total_tasks")]
+    if not all(isinstance(total, int) and total > 0 for total in totals):
+        raise ResumeError(f"{root / layout.INFO} has totals {totals}, expected positive integers")
+    episodes, frames, num_tasks = (int(total or 0) for total in totals)
     keep: set[Path] = set()
     rows: pa.Table | None = None
     per_file = layout.EPISODES_PER_META_FILE
-    to_rewrite: list[tuple[Path, pa.Table]] = []
     counted = 0
     for number in range(-(-episodes // per_file)):
         file = layout.episodes_file(*layout.chunk_and_file(number))
         if not (root / file).exists():
             break
         rows = read_table(root / file)
-        if counted + rows.num_rows > episodes:
-            rows = rows.slice(0, episodes - counted)
-            to_rewrite.append((file, rows))
+        rows = rows.slice(0, episodes - counted)  # the last file may run ahead of info.json
         counted += rows.num_rows
         keep.add(file)
-        for row in rows.select([name for name in rows.column_names if name.endswith(("chunk_index", "file_index"))]).to_pylist():
+        places = [name for name in rows.column_names if name.endswith(("chunk_index", "file_index"))]
+        for row in rows.select(places).to_pylist():
             keep.add(layout.data_file(row["data/chunk_index"], row["data/file_index"]))
             for key in schema.video_keys:
                 keep.add(layout.video_file(key, row[f"videos/{key}/chunk_index"], row[f"videos/{key}/file_index"]))
     histogram_files = [layout.histogram_file(*layout.chunk_and_file(e)) for e in range(episodes)]
     keep.update(histogram_files)
     missing = sorted(str(file) for file in keep if not (root / file).exists())
-    problems = [f"missing {', '.join(missing[:5])}" + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")] if missing else []
+    problems = []
+    if missing:
+        problems.append(f"missing {', '.join(missing[:5])}" + (f" and {len(missing) - 5} more" if missing[5:] else ""))
     if counted != episodes or rows is None:
         problems.append(f"info.json counts {episodes} episodes, meta/episodes holds {counted}")
     elif rows.column("dataset_to_index")[-1].as_py() != frames:
-        problems.append(f"info.json counts {frames} frames, meta/episodes ends at {rows.column('dataset_to_index')[-1]}")
+        end = rows.column("dataset_to_index")[-1]
+        problems.append(f"info.json counts {frames} frames, meta/episodes ends at {end}")
     tasks = read_table(root / layout.TASKS).column("task").to_pylist() if (root / layout.TASKS).exists() else []
-    if len(tasks) < info["total_tasks"]:
-        problems.append(f"info.json counts {info['total_tasks']} tasks, tasks.parquet holds {len(tasks)}")
+    if len(tasks) < num_tasks:
+        problems.append(f"info.json counts {num_tasks} tasks, tasks.parquet holds {len(tasks)}")
     raise_all(ResumeError, f"{root} is damaged or was extended by another tool", problems)
 
-    for file, table in to_rewrite:
-        write_table(table, root / layout.UNFINISHED / file)
-        (root / layout.UNFINISHED / file).replace(root / file)
-        flush((root / file).parent)
-    if len(tasks) > info["total_tasks"]:
-        tasks = tasks[: info["total_tasks"]]
-        write_table(tasks_table(tasks), root / layout.UNFINISHED / layout.TASKS)
-        (root / layout.UNFINISHED / layout.TASKS).replace(root / layout.TASKS)
-        replace_file(root, layout.TASKS_JSONL, tasks_jsonl(tasks))
     histograms = {key: np.zeros((3, 256), dtype=np.int64) for key in schema.video_keys}
     for file in histogram_files if schema.video_keys else []:
         for key, counts in read_histograms(root / file).items():
             histograms[key] += counts
     open_rows = rows if episodes % per_file else None
-    return Contents(episodes, frames, tuple(tasks), open_rows, histograms), keep
+    return Contents(episodes, frames, tuple(tasks[:num_tasks]), open_rows, histograms), keep
+
+
+def _forget_uncommitted(root: Path, contents: Contents) -> None:
+    """Rewrite the tables that run ahead of info.json, because a commit was cut short."""
+    number = (contents.episodes - 1) // layout.EPISODES_PER_META_FILE
+    file = layout.episodes_file(*layout.chunk_and_file(number))
+    committed = contents.episodes - number * layout.EPISODES_PER_META_FILE
+    table = read_table(root / file)
+    if table.num_rows > committed:
+        _replace_table(root, file, table.slice(0, committed))
+    if read_table(root / layout.TASKS).num_rows > len(contents.tasks):
+        replace_file(root, layout.TASKS_JSONL, tasks_jsonl(contents.tasks))
+        _replace_table(root, layout.TASKS, tasks_table(contents.tasks))
+
+
+def _replace_table(root: Path, file: Path, table: pa.Table) -> None:
+    beside = root / layout.UNFINISHED / file
+    write_table(table, beside)
+    beside.replace(root / file)
+    flush((root / file).parent)
 
 
 def _remove_left_overs(root: Path, keep: set[Path]) -> None:
@@ -204,4 +260,4 @@ def _remove_left_overs(root: Path, keep: set[Path]) -> None:
     for file in layout.numbered_files(root):
         if file not in keep:
             (root / file).unlink()
-    shutil.rmtree(root / layout.UNFINISHED, ignore_errors=True)
+    remove_folder(root / layout.UNFINISHED)

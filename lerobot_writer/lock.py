@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lerobot_writer.errors import ResumeError
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Hold the lock during the block; raises as `hold` does."""
+    descriptor = hold(path)
+    try:
+        yield
+    finally:
+        release(descriptor)
 
 
 def hold(path: Path) -> int:

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import av
+import av.error
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lerobot_writer import layout
-from lerobot_writer.durable import flush
+from lerobot_writer.durable import disk_errors, flush
 from lerobot_writer.errors import ResumeError, WriterError
-from lerobot_writer.swap import begin_rebuild, swap_in
+from lerobot_writer.lock import holding
+from lerobot_writer.swap import finish_swap, rebuilding
 from lerobot_writer.tables import read_table, write_table
 from lerobot_writer.video import open_mp4, time_base
 
@@ -34,30 +36,42 @@ class PackError(WriterError):
 def pack_dataset(root: Path) -> None:
     """Build the packed dataset beside `root`, verify it and swap the two.
 
-    Raises PackError or ResumeError with `root` untouched. A kill at any time leaves the old or the new dataset; what
-    else it left beside it is cleared by the next writer or packing.
+    Raises PackError, ResumeError or StorageError with `root` untouched. A kill at any time leaves the old or the new
+    dataset; what else it left beside it is cleared by the next writer or packing.
     """
-    if not (root / layout.INFO).exists() or not (root / layout.WRITER).exists():
-        raise ResumeError(f"{root} holds no dataset of lerobot_writer")
-    if (root / layout.UNFINISHED).exists():
+    root = root.resolve()  # a link to the folder stays one
+    with disk_errors(f"cannot pack {root}"):
+        finish_swap(root)
+        if not (root / layout.INFO).exists() or not (root / layout.WRITER).exists():
+            raise ResumeError(f"{root} holds no dataset of lerobot_writer")
+        with holding(root):
+            info = _finished_info(root)
+            try:
+                with rebuilding(root) as rebuilt:
+                    _build(root, rebuilt, info)
+            except (av.error.FFmpegError, pa.ArrowException) as error:
+                raise PackError(f"cannot pack {root}: {error}; check it") from error
+
+
+def _finished_info(root: Path) -> dict[str, Any]:
+    info: dict[str, Any] = json.loads((root / layout.INFO).read_bytes())
+    quantile_episodes = json.loads((root / layout.WRITER).read_bytes())["quantile_episodes"]
+    if (root / layout.UNFINISHED).exists() or quantile_episodes != info["total_episodes"]:
         raise ResumeError(f"{root} was left unfinished; reopen it with resume=True and finalize it before packing")
-    info = json.loads((root / layout.INFO).read_bytes())
-    rebuilt = begin_rebuild(root)
-    try:
-        _copy_everything_else(root, rebuilt)
-        rows = _episode_rows(root)
-        lengths = rows.column("length").to_pylist()
-        columns = _pack_data(root, rebuilt, len(lengths))
-        for key, feature in info["features"].items():
-            if feature["dtype"] == "video":
-                columns |= _pack_video(root, rebuilt, key, info["fps"], rows, lengths)
-        _write_episodes(rebuilt, rows, columns)
-        for folder, _, _ in os.walk(rebuilt):
-            flush(Path(folder))
-    except BaseException:
-        shutil.rmtree(rebuilt)
-        raise
-    swap_in(root)
+    return info
+
+
+def _build(root: Path, rebuilt: Path, info: dict[str, Any]) -> None:
+    _copy_everything_else(root, rebuilt)
+    rows = _episode_rows(root)
+    lengths = rows.column("length").to_pylist()
+    columns = _pack_data(root, rebuilt, len(lengths))
+    for key, feature in info["features"].items():
+        if feature["dtype"] == "video":
+            columns |= _pack_video(root, rebuilt, key, info["fps"], rows, lengths)
+    _write_episodes(rebuilt, rows, columns)
+    for folder, _, _ in os.walk(rebuilt):
+        flush(Path(folder))
 
 
 def _copy_everything_else(root: Path, rebuilt: Path) -> None:
@@ -65,8 +79,11 @@ def _copy_everything_else(root: Path, rebuilt: Path) -> None:
     rewritten = {layout.DATA, layout.VIDEOS, layout.EPISODES}
     for folder, folders, files in os.walk(root):
         here = Path(folder).relative_to(root)
-        folders[:] = [name for name in folders if here / name not in rewritten]
+        links = [name for name in folders if (root / here / name).is_symlink() and here / name not in rewritten]
+        folders[:] = [name for name in folders if here / name not in rewritten and name not in links]
         (rebuilt / here).mkdir(exist_ok=True)
+        for name in links:
+            (rebuilt / here / name).symlink_to((root / here / name).readlink())
         for name in files:
             try:
                 os.link(root / here / name, rebuilt / here / name)
@@ -123,20 +140,25 @@ def _pack_video(
     ticks_per_frame = time_base(fps).denominator // fps
     frames = 0
     stream: Any = None
+    parameters: bytes | None = None
     with open_mp4(path, fps) as target:
         for source in sources:
             with av.open(str(root / source)) as container:
                 template = container.streams.video[0]
                 if stream is None:
-                    stream = target.add_stream_from_template(template)
+                    # opaque: without looking for an encoder of the decoder's name; dav1d has none
+                    stream = target.add_stream_from_template(template, opaque=True)
                     stream.time_base = time_base(fps)
-                elif template.codec_context.extradata != stream.codec_context.extradata:
+                    parameters = template.codec_context.extradata
+                elif template.codec_context.extradata != parameters:
                     raise PackError(f"{source} was encoded with other parameters: it cannot be joined unchanged")
+                first = frames
                 for packet in container.demux(template):
                     if packet.dts is None:
                         continue  # the empty packet that ends the file
-                    if packet.time_base != time_base(fps) or packet.pts % ticks_per_frame:
-                        raise PackError(f"{source} has a frame at {packet.pts * packet.time_base} s: not at n / {fps}")
+                    if packet.time_base != time_base(fps) or packet.pts != (frames - first) * ticks_per_frame:
+                        at_s = packet.pts * packet.time_base
+                        raise PackError(f"{source} has frame {frames - first} at {at_s} s, not at n / {fps}")
                     packet.pts = packet.dts = frames * ticks_per_frame
                     packet.stream = stream
                     target.mux(packet)

@@ -28,6 +28,8 @@ DEFAULTS: Final[dict[str, str]] = {
     "task_index": "int64",
 }
 
+MAX_FPS: Final = 5000  # LeRobot tells frames apart by 1e-4 s (`tolerance_s` of LeRobotDataset): two of these at least
+
 _ARROW_TYPES: Final = {"float32": pa.float32(), "int64": pa.int64(), "bool": pa.bool_()}
 
 
@@ -48,6 +50,10 @@ class Schema:
         return tuple(IMAGE_PREFIX + camera for camera in self.cameras)
 
     @property
+    def extra_features(self) -> tuple[str, ...]:
+        return tuple(name for name in self.vectors if name not in (STATE, ACTION))
+
+    @property
     def image_stride(self) -> int:
         """Every how many-th row and column counts in image statistics.
 
@@ -55,6 +61,11 @@ class Schema:
         """
         longer = max(self.width, self.height)
         return 1 if longer < 300 else longer // 150
+
+    @property
+    def sampled_pixels(self) -> int:
+        """Of a picture, in its statistics."""
+        return -(-self.width // self.image_stride) * -(-self.height // self.image_stride)
 
     def features(self) -> dict[str, dict[str, Any]]:
         """The `features` of info.json (FORMAT.md, I4 and I5)."""
@@ -73,9 +84,8 @@ class Schema:
                 "names": ["height", "width", "channels"],
                 "info": self._video_info(),
             }
-        for name in self.vectors:
-            if name not in features:
-                add_vector(name)
+        for name in self.extra_features:
+            add_vector(name)
         features[DONE] = {"dtype": "bool", "shape": [1], "names": None}
         for name, dtype in DEFAULTS.items():
             features[name] = {"dtype": dtype, "shape": [1], "names": None}
@@ -140,7 +150,21 @@ class Schema:
         }
 
 
+def is_text(value: object) -> bool:
+    """Whether it is a str, not empty, that UTF-8 can hold; half a surrogate pair it cannot."""
+    return isinstance(value, str) and value != "" and value.encode(errors="ignore").decode() == value
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_file_name(value: object) -> bool:
+    return is_text(value) and not {"/", "\0"} & set(str(value))
+
+
 def build_schema(
+    repo_id: str,
     fps: int,
     robot_type: str,
     state_names: Sequence[str],
@@ -154,10 +178,13 @@ def build_schema(
 ) -> Schema:
     """Raises SchemaError with everything that does not hold together."""
     problems = []
-    if isinstance(fps, bool) or not isinstance(fps, int) or fps < 1:
-        problems.append(f"fps must be a positive integer, got {fps!r}")
-    if not isinstance(robot_type, str) or not robot_type:
-        problems.append(f"robot_type must be a non-empty string, got {robot_type!r}")
+    if not _is_count(fps) or not 1 <= fps <= MAX_FPS:
+        problems.append(f"fps must be an integer from 1 to {MAX_FPS}, got {fps!r}")
+    problems += [
+        f"{name} must be a non-empty text, got {value!r}"
+        for name, value in (("repo_id", repo_id), ("robot_type", robot_type))
+        if not is_text(value)
+    ]
     vectors: dict[str, tuple[str, ...]] = {}
     asked: list[tuple[str, tuple[int, ...], Sequence[str]]] = [
         (STATE, (state_dim,), state_names),
@@ -167,10 +194,12 @@ def build_schema(
     reserved = {STATE, ACTION, DONE, *DEFAULTS}
     for position, (name, shape, names) in enumerate(asked):
         vectors[name] = tuple(names)
-        if position >= 2 and (name in reserved or name.startswith(IMAGE_PREFIX)):
+        if isinstance(names, str) or not all(is_text(n) for n in names):
+            problems.append(f"the names of {name} must be a list of texts, got {names!r}")
+        if not _is_file_name(name):
+            problems.append(f"feature name {name!r} is empty, no text or contains '/'")
+        elif position >= 2 and (name in reserved or name.startswith(IMAGE_PREFIX)):
             problems.append(f"extra feature {name!r} has a name that is taken")
-        if not name or "/" in name:
-            problems.append(f"feature name {name!r} is empty or contains '/'")
         if len(shape) != 1 or shape[0] < 1:
             problems.append(f"{name} must be a vector, shape (n,) with n of at least 1, got {tuple(shape)}")
         elif len(vectors[name]) != shape[0]:
@@ -178,12 +207,19 @@ def build_schema(
         if len(set(vectors[name])) != len(vectors[name]):
             problems.append(f"{name} has a name twice: {list(names)}")
     cameras = tuple(camera_names)
+    if isinstance(camera_names, str):
+        problems.append(f"camera_names must be a list of texts, got {camera_names!r}")
     if len(set(cameras)) != len(cameras):
         problems.append(f"camera_names has a name twice: {list(cameras)}")
-    problems += [f"camera name {name!r} is empty or contains '/'" for name in cameras if not name or "/" in name]
+    problems += [
+        f"camera name {name!r} is empty, no text or contains '/'" for name in cameras if not _is_file_name(name)
+    ]
     width, height = camera_resolution
-    if width < 2 or height < 2 or width % 2 or height % 2:
-        problems.append(f"camera_resolution (width, height) must be even, as yuv420p asks, got {camera_resolution}")
-    problems += codec.problems(width, height)
+    if not all(_is_count(side) and side >= 2 and side % 2 == 0 for side in (width, height)):
+        problems.append(
+            f"camera_resolution (width, height) must be even integers, as yuv420p asks, got {camera_resolution}"
+        )
+    else:
+        problems += codec.problems(width, height, fps)
     raise_all(SchemaError, "cannot describe the dataset", problems)
     return Schema(fps, robot_type, vectors, cameras, width, height, codec)

@@ -18,7 +18,7 @@ from typing import Final
 from lerobot_writer import layout
 from lerobot_writer.durable import flush, write_flushed
 from lerobot_writer.errors import DatasetExistsError
-from lerobot_writer.lock import hold, release
+from lerobot_writer.lock import holding
 
 _AT_FDCWD: Final = -100  # linux/fcntl.h
 _RENAME_EXCHANGE: Final = 2  # linux/fs.h
@@ -37,18 +37,17 @@ def rebuilding(root: Path) -> Iterator[Path]:
             raise DatasetExistsError(f"{path} is in the way; packing {root} needs that name")
     write_flushed(journal, b"")
     flush(root.parent)
-    lock = hold(journal)
-    try:
-        rebuilt.mkdir()
-        yield rebuilt
-        if not _exchange(rebuilt, root):
-            root.rename(old)
+    with holding(journal):
+        try:
+            rebuilt.mkdir()
+            yield rebuilt
+            if not _exchange(rebuilt, root):
+                root.rename(old)
+                flush(root.parent)
+                rebuilt.rename(root)
             flush(root.parent)
-            rebuilt.rename(root)
-        flush(root.parent)
-    finally:
-        _settle(root)
-        release(lock)
+        finally:
+            _settle(root)
 
 
 def finish_swap(root: Path) -> None:
@@ -58,11 +57,8 @@ def finish_swap(root: Path) -> None:
     """
     journal = _beside(root)[2]
     if journal.exists():
-        lock = hold(journal)
-        try:
+        with holding(journal):
             _settle(root)
-        finally:
-            release(lock)
 
 
 def is_being_swapped(root: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -27,11 +28,13 @@ _ENCODERS: Final = {"h264": "libx264", "av1": "libsvtav1"}
 _MAX_CRF: Final = {"h264": 51, "av1": 63}
 _AV1_PRESETS: Final = tuple(str(n) for n in range(14))
 _AV1_LEAST_SIDE_PX: Final = 64  # SVT-AV1 refuses smaller pictures
+_AV1_MAX_FPS: Final = 240  # and more frames a second
 
 # Unless told otherwise, the conversion to yuv420p uses a thread per core. PyAV before 17 has one thread and no option.
 _ONE_THREAD: Final = {"threads": 1} if int(av.__version__.partition(".")[0]) >= 17 else {}
 
-_BUFFERS: Final = 8  # frames on their way to an encoder; the next one blocks. 6.3 MB per 512 x 512 camera
+_BUFFER_PADDING: Final = 64  # bytes; swscale's vector instructions read past the last pixel
+_BUFFERS: Final = 4  # frames on their way to an encoder; the next one blocks. 3.1 MB per 512 x 512 camera
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class VideoCodec:
     crf: int = 23
     keyframe_interval: int = 10
 
-    def problems(self, width: int, height: int) -> list[str]:
-        """What keeps this codec from encoding pictures of that size here."""
+    def problems(self, width: int, height: int, fps: int) -> list[str]:
+        """What keeps this codec from encoding pictures of that size and rate here."""
         if self.name not in _ENCODERS:
             return [f"unknown codec {self.name!r}; known: {', '.join(_ENCODERS)}"]
         found = []
@@ -61,8 +64,11 @@ class VideoCodec:
             found.append(f"keyframe_interval must be at least 1, got {self.keyframe_interval}")
         if self.name == "av1" and min(width, height) < _AV1_LEAST_SIDE_PX:
             found.append(f"av1 takes pictures of at least {_AV1_LEAST_SIDE_PX} px a side, got {width} x {height}")
-        if _ENCODERS[self.name] not in av.codecs_available:
-            found.append(f"this build of PyAV ({av.__version__}) has no {_ENCODERS[self.name]}, which {self.name} needs")
+        if self.name == "av1" and fps > _AV1_MAX_FPS:
+            found.append(f"av1 takes at most {_AV1_MAX_FPS} frames a second, got {fps}")
+        encoder = _ENCODERS[self.name]
+        if encoder not in av.codecs_available:
+            found.append(f"this build of PyAV ({av.__version__}) has no {encoder}, which {self.name} needs")
         return found
 
     def options(self) -> dict[str, str]:
@@ -148,8 +154,10 @@ class CameraEncoder:
         self._camera, self._fps, self._width, self._height = camera, fps, width, height
         self._codec, self._stride = codec, stride
         self._free: queue.SimpleQueue[NDArray[np.uint8]] = queue.SimpleQueue()
+        size = height * width * 3
         for _ in range(_BUFFERS):
-            self._free.put(np.empty((height, width, 3), dtype=np.uint8))
+            padded = np.empty(size + _BUFFER_PADDING, dtype=np.uint8)
+            self._free.put(padded[:size].reshape(height, width, 3))
         self._work: queue.SimpleQueue[NDArray[np.uint8] | _Start | _End | None] = queue.SimpleQueue()
         self._error: EncodingError | None = None
         self._thread = threading.Thread(target=self._run, name=f"encode {camera}", daemon=True)
@@ -174,8 +182,11 @@ class CameraEncoder:
         self._end(keep=False).result()
         self._error = None
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Tell the thread to end, without waiting for it."""
         self._work.put(None)
+
+    def join(self) -> None:
         self._thread.join()
 
     def raise_error(self) -> None:
@@ -203,9 +214,9 @@ class CameraEncoder:
                         self._close_file(video, item, counts)
                     finally:
                         video = None  # its encoder's memory goes before the next one is made
-                elif video is not None and self._error is None:
+                elif self._error is None:
                     counts += count_pixels(item, self._stride)
-                    video.encode(item)
+                    _started(video).encode(item)
             except Exception as error:  # handed to the next call, whatever it is
                 self._error = EncodingError(f"camera {self._camera}, episode {episode}: {error}")
                 self._error.__cause__ = error
@@ -218,13 +229,18 @@ class CameraEncoder:
     def _close_file(self, video: _Mp4 | None, end: _End, counts: Counts) -> None:
         if not end.keep:
             if video is not None:
-                try:
+                # The file is thrown away: a full disk while closing it changes nothing.
+                with suppress(OSError, av.error.FFmpegError):
                     video.abort()
-                except (OSError, av.error.FFmpegError):
-                    pass  # the file is thrown away: a full disk while closing it changes nothing
             end.done.set_result(counts)
         elif self._error is not None:
             end.done.set_exception(self._error)
-        elif video is not None:
-            video.finish()
+        else:
+            _started(video).finish()
             end.done.set_result(counts)
+
+
+def _started(video: _Mp4 | None) -> _Mp4:
+    if video is None:
+        raise ValueError("no file was started")
+    return video

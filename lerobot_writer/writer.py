@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,23 +15,25 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from lerobot_writer import layout
-from lerobot_writer.durable import make_directory, publish, write_flushed
+from lerobot_writer.durable import disk_errors, make_directory, publish, remove_folder, write_flushed
 from lerobot_writer.episode import OpenEpisode
-from lerobot_writer.errors import CommitError, FrameError, OrderError, ResumeError
+from lerobot_writer.errors import CommitError, EncodingError, FrameError, OrderError, ResumeError
 from lerobot_writer.existing import (
     Contents,
     empty_contents,
     refresh_statistics,
     reopen,
     replace_file,
+    require_folder,
     require_free,
     stats_json,
     writer_json,
 )
+from lerobot_writer.lock import hold, release
 from lerobot_writer.pack import pack_dataset
-from lerobot_writer.schema import ACTION, STATE, Schema, build_schema
+from lerobot_writer.schema import build_schema, is_text
 from lerobot_writer.stats import Counts, Moments, image_entry, quantiles_of, vector_entry
-from lerobot_writer.swap import finish_swap
+from lerobot_writer.swap import finish_swap, is_being_swapped
 from lerobot_writer.tables import (
     collector_columns,
     data_table,
@@ -48,17 +49,18 @@ from lerobot_writer.video import CameraEncoder, VideoCodec
 class SimLeRobotWriter:
     """Writes the dataset that FORMAT.md describes.
 
-    The verbs, in order: per frame `add_frame` and one `add_video_frame` per camera (in any order within the frame), then
-    `finish_episode` or `discard_episode`, at the end `finalize`. A wrong order raises. When `finish_episode` has
+    The verbs, in order: per frame `add_frame` and one `add_video_frame` per camera (in any order within the frame),
+    then `finish_episode` or `discard_episode`, at the end `finalize`. A wrong order raises. When `finish_episode` has
     returned, that episode survives a killed process and a power cut. Use it from one thread.
 
-    output_dir: the dataset's folder; must not exist or be empty, unless `resume` or `overwrite` is given.
-    camera_resolution: (width, height) of every camera [px], even. extra_features: further float32 vectors per frame,
-    name to (shape, names). resume: continue the dataset in output_dir, which must have the same schema, after removing
-    what a killed writer left unfinished; where there is nothing to continue, start. overwrite: delete a dataset that
-    is there.
+    output_dir: the dataset's folder, where it is now (a later chdir changes nothing); must not exist or be empty,
+    unless `resume` or `overwrite` is given. camera_resolution: (width, height) of every camera [px], even.
+    extra_features: further float32 vectors per frame, name to (shape, names). resume: continue the dataset in
+    output_dir, which must have the same schema, after removing what a killed writer left unfinished; where there is
+    nothing to continue, start. overwrite: delete a dataset that is there.
 
-    Raises SchemaError, DatasetExistsError or ResumeError before anything is changed on disk.
+    Raises SchemaError, DatasetExistsError or ResumeError before anything is changed on disk, StorageError when the
+    folder cannot be written.
     """
 
     def __init__(
@@ -79,9 +81,10 @@ class SimLeRobotWriter:
         overwrite: bool = False,
         codec: VideoCodec | None = None,
     ) -> None:
-        self._root = Path(output_dir)
+        self._root = Path(output_dir).resolve()
         self._repo_id = repo_id
         self._schema = build_schema(
+            repo_id,
             fps,
             robot_type,
             state_names,
@@ -95,22 +98,30 @@ class SimLeRobotWriter:
         )
         self._episode: OpenEpisode | None = None
         self._ended: str | None = None  # why no further call is possible
-        finish_swap(self._root)
+        self._must_discard: str | None = None  # why the open episode can only be discarded
+        self._encoders: dict[str, CameraEncoder] = {}
+        with disk_errors(f"cannot open {self._root}"):
+            require_folder(self._root)
+            finish_swap(self._root)
+            make_directory(self._root)
+            self._release = weakref.finalize(self, _release, hold(self._root), self._encoders)
+            try:
+                self._open(resume, overwrite)
+            except BaseException:
+                self._end("it could not be opened")
+                raise
+
+    def _open(self, resume: bool, overwrite: bool) -> None:
+        if is_being_swapped(self._root):
+            raise ResumeError(f"{self._root} is being packed; try again when that has ended")
         if not resume:
             require_free(self._root, overwrite)
-        make_directory(self._root)
-        self._lock = _lock(self._root)
-        try:
-            self._restore(reopen(self._root, self._schema, repo_id) if resume else empty_contents())
-        except BaseException:
-            os.close(self._lock)
-            raise
-        self._encoders = {
-            camera: CameraEncoder(
-                camera, fps, self._schema.width, self._schema.height, self._schema.codec, self._schema.image_stride
+        self._restore(reopen(self._root, self._schema, self._repo_id) if resume else empty_contents())
+        schema = self._schema
+        for camera in schema.cameras:
+            self._encoders[camera] = CameraEncoder(
+                camera, schema.fps, schema.width, schema.height, schema.codec, schema.image_stride
             )
-            for camera in self._schema.cameras
-        }
 
     def _restore(self, contents: Contents) -> None:
         self._num_episodes, self._num_frames = contents.episodes, contents.frames
@@ -126,7 +137,7 @@ class SimLeRobotWriter:
         else:
             make_directory(self._root / layout.WRITER.parent)
             replace_file(self._root, layout.WRITER, writer_json(self._schema, self._repo_id, 0))
-            shutil.rmtree(self._root / layout.UNFINISHED)
+            remove_folder(self._root / layout.UNFINISHED)
 
     @property
     def num_episodes(self) -> int:
@@ -154,10 +165,9 @@ class SimLeRobotWriter:
         (action_dim,). timestamp: frame_index / fps [s]. next_done: true at the last frame of the episode. extra: the
         extra features. Raises OrderError or FrameError listing everything that is wrong; the episode stays as it was.
         """
-        self._require_usable()
+        self._require_recordable()
         episode = self._episode or OpenEpisode(self._schema, self._num_episodes)
-        vectors = {STATE: state, ACTION: action, **(extra or {})}
-        episode.add_frame(episode_index, frame_index, vectors, timestamp, next_done)
+        episode.add_frame(episode_index, frame_index, state, action, extra or {}, timestamp, next_done)
         self._begin(episode)
 
     def add_video_frame(self, camera: str, rgb: Any) -> None:
@@ -165,11 +175,12 @@ class SimLeRobotWriter:
 
         Blocks while the encoder is behind; no frame is ever dropped. Raises EncodingError when the encoder failed.
         """
-        self._require_usable()
+        self._require_recordable()
         episode = self._episode or OpenEpisode(self._schema, self._num_episodes)
-        picture = episode.add_picture(camera, rgb)
+        picture = episode.require_picture(camera, rgb)
         self._begin(episode)
         self._encoders[camera].add(picture)
+        episode.count_picture(camera)
 
     def finish_episode(
         self, episode_index: int, length: int, task: str, columns: Mapping[str, object] | None = None
@@ -181,17 +192,22 @@ class SimLeRobotWriter:
         FrameError when the episode is incomplete (it stays open), EncodingError or CommitError when writing failed
         (discard it, then go on).
         """
-        self._require_usable()
+        self._require_recordable()
         episode = self._episode
         if episode is None or episode_index != episode.index:
             open_one = "no episode is open" if episode is None else f"episode {episode.index} is open"
             raise OrderError(f"cannot finish episode {episode_index}: {open_one}")
         episode.require_complete(length)
-        if not isinstance(task, str) or not task.strip():
+        if not is_text(task) or not task.strip():
             raise FrameError(f"episode {episode_index}: task must be a non-empty text, got {task!r}")
         typed = collector_columns(columns or {}, self._columns)
-        futures = {camera: encoder.finish() for camera, encoder in self._encoders.items()}
-        counts = {key: future.result() for key, future in zip(self._schema.video_keys, futures.values(), strict=True)}
+        self._must_discard = f"finishing episode {episode.index} failed"
+        futures = [encoder.finish() for encoder in self._encoders.values()]
+        counts = {key: future.result() for key, future in zip(self._schema.video_keys, futures, strict=True)}
+        for key, histogram in counts.items():
+            encoded = int(histogram[0].sum()) // self._schema.sampled_pixels
+            if encoded != length:
+                raise EncodingError(f"{key}, episode {episode.index}: {encoded} of {length} pictures were encoded")
         self._commit(episode, task, typed, counts)
 
     def discard_episode(self) -> None:
@@ -199,10 +215,12 @@ class SimLeRobotWriter:
         self._require_usable()
         if self._episode is None:
             return
+        self._must_discard = f"discarding episode {self._episode.index} failed"
         for encoder in self._encoders.values():
             encoder.abort()
-        shutil.rmtree(self._root / layout.UNFINISHED, ignore_errors=True)
-        self._episode = None
+        with disk_errors(self._must_discard):
+            remove_folder(self._root / layout.UNFINISHED)
+        self._episode, self._must_discard = None, None
 
     def finalize(self, pack: bool = False) -> None:
         """Bring all statistics up to date and end the writer.
@@ -214,9 +232,10 @@ class SimLeRobotWriter:
             raise OrderError(
                 f"episode {self._episode.index} is open with {self._episode.length} frames; finish or discard it first"
             )
-        if self._quantile_episodes != self._num_episodes:
-            self._refresh_statistics()
-        shutil.rmtree(self._root / layout.UNFINISHED, ignore_errors=True)
+        with disk_errors(f"cannot finalize {self._root}"):
+            if self._quantile_episodes != self._num_episodes:
+                self._refresh_statistics()
+            remove_folder(self._root / layout.UNFINISHED)
         self._end("it was finalized")
         if pack and self._num_episodes:
             pack_dataset(self._root)
@@ -224,7 +243,9 @@ class SimLeRobotWriter:
     def __enter__(self) -> SimLeRobotWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Finalize; after an exception discard the open episode first."""
         if self._ended is not None:
             return
@@ -236,17 +257,26 @@ class SimLeRobotWriter:
         if self._ended is not None:
             raise OrderError(f"the writer of {self._root} takes no more calls: {self._ended}")
 
+    def _require_recordable(self) -> None:
+        self._require_usable()
+        for encoder in self._encoders.values():
+            encoder.raise_error()
+        if self._must_discard is not None:
+            raise OrderError(f"the open episode takes no more calls, discard it: {self._must_discard}")
+
     def _begin(self, episode: OpenEpisode) -> None:
         if self._episode is not None:
-            for encoder in self._encoders.values():
-                encoder.raise_error()
             return
-        staging = self._root / layout.UNFINISHED
-        for camera, key in zip(self._schema.cameras, self._schema.video_keys, strict=True):
-            path = staging / layout.video_file(key, *layout.chunk_and_file(episode.index))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._encoders[camera].start(path, episode.index)
+        if episode.index >= layout.MAX_FILES:
+            raise OrderError(f"{self._root} is full: a dataset holds at most {layout.MAX_FILES} episodes")
+        staging, at = self._root / layout.UNFINISHED, layout.chunk_and_file(episode.index)
+        paths = [staging / layout.video_file(key, *at) for key in self._schema.video_keys]
+        with disk_errors(f"cannot start episode {episode.index}"):
+            for path in paths:
+                path.parent.mkdir(parents=True, exist_ok=True)
         self._episode = episode
+        for encoder, path in zip(self._encoders.values(), paths, strict=True):
+            encoder.start(path, episode.index)
 
     def _commit(
         self,
@@ -313,18 +343,19 @@ class SimLeRobotWriter:
             raise CommitError(f"episode {number} could not be written: {error}; discard it to go on") from error
         try:
             publish(self._root, staging, order)
+            self._episode, self._must_discard = None, None
+            self._num_episodes, self._num_frames, self._tasks = number + 1, frames, tasks
+            self._rows = None if self._num_episodes % layout.EPISODES_PER_META_FILE == 0 else rows
+            self._columns = pa.schema([(name, kind) for name, _, kind in typed])
+            self._moments, self._quantiles, self._histograms = all_moments, all_quantiles, all_counts
+            self._quantile_episodes = quantile_episodes
         except BaseException as error:
             reason = f"committing episode {number} was cut short ({error!r}); reopen the dataset with resume=True"
             self._end(reason)
             if isinstance(error, OSError):
                 raise CommitError(reason) from error
             raise
-        self._episode = None
-        self._num_episodes, self._num_frames, self._tasks = number + 1, frames, tasks
-        self._rows = None if self._num_episodes % layout.EPISODES_PER_META_FILE == 0 else rows
-        self._columns = pa.schema([(name, kind) for name, _, kind in typed])
-        self._moments, self._quantiles, self._histograms = all_moments, all_quantiles, all_counts
-        self._quantile_episodes = quantile_episodes
+        shutil.rmtree(staging, ignore_errors=True)  # empty folders; the next episode would use them again
 
     def _refresh_statistics(self) -> None:
         contents = Contents(self._num_episodes, self._num_frames, tuple(self._tasks), self._rows, self._histograms)
@@ -333,22 +364,16 @@ class SimLeRobotWriter:
 
     def _end(self, reason: str) -> None:
         self._ended = reason
+        self._release()
         for encoder in self._encoders.values():
-            encoder.close()
-        os.close(self._lock)
+            encoder.join()
 
 
-def _lock(root: Path) -> int:
-    """Hold the dataset's folder for this writer; given back with the process at the latest."""
-    descriptor = os.open(root, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise ResumeError(f"{root} is being written by another process") from None
-    except OSError:
-        pass  # a file system without locks, as some network ones are: go on without
-    return descriptor
+def _release(lock: int, encoders: Mapping[str, CameraEncoder]) -> None:
+    """Also when a writer is dropped without `finalize`: its threads end and its folder is free again."""
+    for encoder in encoders.values():
+        encoder.stop()
+    release(lock)
 
 
 def _collector_schema(root: Path, episodes: int) -> pa.Schema:
@@ -357,4 +382,3 @@ def _collector_schema(root: Path, episodes: int) -> pa.Schema:
     fields = list(pq.read_schema(root / file))
     last = next(i for i, field in enumerate(fields) if field.name == "meta/episodes/file_index")
     return pa.schema(fields[last + 1 :])
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,26 @@ FPS = 30
 LENGTHS = (7, 7, 9)
 """Frames per episode: two of one length, so that exchanging them is no error of length."""
 CAMERAS = ("cam_high", "cam_wrist")
-SIZE = (64, 48)
+SIZE = (80, 64)
 """Pixels of a picture, (width, height)."""
 
 
-def write_dataset(root: Path, codec: VideoCodec | None = None, *, finalize: bool = True, pack: bool = False) -> None:
-    """Writes the dataset into a folder that does not exist yet. Without `finalize` the writer is left behind open."""
+def picture(camera: int, episode: int, frame: int) -> np.ndarray:
+    """A patterned picture that moves from frame to frame, uint8 (height, width, 3)."""
+    width, height = SIZE
+    blocks = np.random.default_rng([camera, episode]).integers(40, 200, (height // 8, width // 8, 3))
+    return np.roll(blocks.repeat(8, axis=0).repeat(8, axis=1), 4 * frame, axis=1).astype(np.uint8)
+
+
+def write_dataset(
+    root: Path,
+    codec: VideoCodec | None = None,
+    *,
+    pack: bool = False,
+    finalize: bool = True,
+    pictures: Callable[[int, int, int], np.ndarray] = picture,
+) -> None:
+    """Writes the dataset into a folder that does not exist yet. Without `finalize` it is as a killed writer left it."""
     writer = SimLeRobotWriter(
         root,
         "test/small",
@@ -39,15 +54,8 @@ def write_dataset(root: Path, codec: VideoCodec | None = None, *, finalize: bool
             done = frame == length - 1
             writer.add_frame(episode, frame, state, action, frame / FPS, done, extra={"privileged.goal": goal})
             for number, camera in enumerate(CAMERAS):
-                writer.add_video_frame(camera, picture(number, episode, frame))
+                writer.add_video_frame(camera, pictures(number, episode, frame))
         columns = {"collection/seed": 100 + episode, "collection/success": episode != 1}
         writer.finish_episode(episode, length, ("lift the cube", "place the cube")[episode % 2], columns)
     if finalize:
         writer.finalize(pack=pack)
-
-
-def picture(camera: int, episode: int, frame: int) -> np.ndarray:
-    """A patterned picture that moves from frame to frame, uint8 (height, width, 3)."""
-    width, height = SIZE
-    blocks = np.random.default_rng([camera, episode]).integers(40, 200, (height // 8, width // 8, 3))
-    return np.roll(blocks.repeat(8, axis=0).repeat(8, axis=1), 4 * frame, axis=1).astype(np.uint8)

@@ -10,11 +10,12 @@ from lerobot_writer.check.files import Tree, check_files, list_files
 from lerobot_writer.check.frames import check_frames
 from lerobot_writer.check.histograms import check_histograms
 from lerobot_writer.check.info import Info, check_info, check_totals
+from lerobot_writer.check.reading import Unreadable
 from lerobot_writer.check.report import RULES, Finding, Report, Unchecked
 from lerobot_writer.check.statistics import check_vectors
 from lerobot_writer.check.stats_file import check_stats_file, check_writer_file
 from lerobot_writer.check.tasks import check_tasks
-from lerobot_writer.check.video import VideoScans
+from lerobot_writer.check.videos import VideoScans
 
 __all__ = ["RULES", "Finding", "Report", "Unchecked", "check_dataset"]
 
@@ -41,10 +42,13 @@ def check_dataset(root: Path) -> Report:
         return report
     episodes = check_episodes(tree, info, report)
     known = episodes is not None or info.total_episodes == 0
-    named = episodes.named_files(info.cameras) if episodes is not None else ([] if known else None)
+    named = episodes.named_files(info.videos) if episodes is not None else ([] if known else None)
     count = episodes.count if episodes is not None else (0 if known else None)
-    check_files(tree, count, named, bool(info.cameras), report)
-    _check_contents(tree, info, episodes, tasks, report)
+    check_files(tree, count, named, bool(info.videos), report)
+    try:
+        _check_contents(tree, info, episodes, tasks, report)
+    except Unreadable as error:
+        report.skip(RULES, f"the dataset changes while it is checked: what was readable is not any more: {error}")
     return report
 
 
@@ -60,7 +64,7 @@ def _check_contents(tree: Tree, info: Info, episodes: Episodes | None, tasks: li
         bounds = check_frames(data, episodes, told, tasks, info, report)
     report.episodes = None if episodes is None else episodes.count
     report.frames = data.num_rows if data is not None else info.total_frames
-    report.cameras, report.fps = len(info.cameras), info.fps
+    report.cameras, report.fps = len(info.videos), info.fps
     rows = None if episodes is None else episodes.rows
     frames = None if data is None else data.num_rows
     check_totals(info, rows, frames, None if tasks is None else len(tasks), report)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lerobot_writer.check.figures import FIGURES
 from lerobot_writer.check.files import Tree, in_chunk
-from lerobot_writer.check.info import Camera, Info
+from lerobot_writer.check.info import Info
 from lerobot_writer.check.reading import ParquetRows, Unreadable, shown
 from lerobot_writer.check.report import Report
 
@@ -53,21 +53,24 @@ class Episodes:
         """Each episode's file of a camera."""
         return self._paths(f"videos/{camera}", f"videos/{camera}", "mp4")
 
-    def named_files(self, cameras: Sequence[Camera]) -> list[str] | None:
+    def named_files(self, videos: Sequence[str]) -> list[str] | None:
         """Every data and video file that a row names."""
-        paths = [self.data_paths(), *(self.video_paths(camera.name) for camera in cameras)]
+        paths = [self.data_paths(), *(self.video_paths(video) for video in videos)]
         return None if any(some is None for some in paths) else [path for some in paths for path in some or ()]
 
-    def figures(self, feature: str, figure: str) -> list[Any]:
-        """The column `stats/<feature>/<figure>`, a nested list per episode. Unreadable if missing or with nulls."""
-        values: list[Any] = []
+    def figures(self, feature: str) -> dict[str, list[Any]]:
+        """The columns `stats/<feature>/...`: by figure, a nested list per episode; without those that break E1."""
+        columns: dict[str, list[Any]] = {figure: [] for figure in FIGURES}
         for path, counted in self.files:
             with ParquetRows(self.tree.root / path) as rows:
-                column = rows.column(f"stats/{feature}/{figure}")
-                if null_count(column):
-                    raise Unreadable("it holds nulls")
-                values += column.slice(0, counted).to_pylist()
-        return values
+                for figure in list(columns):
+                    name = f"stats/{feature}/{figure}"
+                    column = rows.column(name) if rows.schema.names.count(name) == 1 else None
+                    if column is None or null_count(column) or not pa.types.is_list(column.type):
+                        del columns[figure]
+                    else:
+                        columns[figure] += column.slice(0, counted).to_pylist()
+        return columns
 
     def _paths(self, prefix: str, folder: str, suffix: str) -> list[str] | None:
         columns = self.columns(f"{prefix}/chunk_index", f"{prefix}/file_index")
@@ -90,6 +93,8 @@ def check_episodes(tree: Tree, info: Info, report: Report) -> Episodes | None:
     tables = _in_order([table for table in read if table is not None], report)
     rows_held = sum(rows for _, rows, _ in tables)
     count = rows_held if info.total_episodes is None else min(rows_held, info.total_episodes)
+    if rows_held == 0:
+        report.add("I3", "meta/episodes", "at least one row", "none")
     if count == 0:
         report.skip(("E2", "E3", "E4"), "there is no episode")
         return None
@@ -117,15 +122,14 @@ def _read(tree: Tree, path: str, info: Info, report: Report) -> _Table | None:
 
 def _expected_columns(info: Info) -> list[tuple[str, str | None]]:
     """Names and types of all columns but the collector's own. Type None: the feature is described too badly to say."""
-    cameras = {camera.name for camera in info.cameras}
     columns: list[tuple[str, str | None]] = [("episode_index", "int64"), ("tasks", "list<string>"), ("length", "int64")]
     places = ("data/chunk_index", "data/file_index", "dataset_from_index", "dataset_to_index")
     columns += [(name, "int64") for name in places]
-    for camera in info.cameras:
-        columns += [(f"videos/{camera.name}/{name}", "int64") for name in ("chunk_index", "file_index")]
-        columns += [(f"videos/{camera.name}/{name}", "double") for name in ("from_timestamp", "to_timestamp")]
+    for video in info.videos:
+        columns += [(f"videos/{video}/{name}", "int64") for name in ("chunk_index", "file_index")]
+        columns += [(f"videos/{video}/{name}", "double") for name in ("from_timestamp", "to_timestamp")]
     for feature in info.features:
-        kind = "list<list<list<double>>>" if feature in cameras else "list<double>"
+        kind = "list<list<list<double>>>" if feature in info.videos else "list<double>"
         for figure in FIGURES:
             known = None if feature in info.unusable else "list<int64>" if figure == "count" else kind
             columns.append((f"stats/{feature}/{figure}", known))
@@ -233,11 +237,11 @@ def check_offsets(episodes: Episodes, info: Info, bounds: Int64s | None, report:
         report.skip(("E4",), "the episodes' lengths or the frame rate are not known")
         return
     lengths = np.diff(bounds).tolist()
-    for camera in info.cameras:
-        paths = episodes.video_paths(camera.name)
-        stamps = episodes.columns(*(f"videos/{camera.name}/{end}_timestamp" for end in ("from", "to")))
+    for video in info.videos:
+        paths = episodes.video_paths(video)
+        stamps = episodes.columns(*(f"videos/{video}/{end}_timestamp" for end in ("from", "to")))
         if paths is None or stamps is None:
-            report.skip(("E4",), f"columns of videos/{camera.name} are not usable")
+            report.skip(("E4",), f"columns of videos/{video} are not usable")
             continue
         before: dict[str, int] = {}
         for row, (path, start, stop) in enumerate(zip(paths, *stamps, strict=True)):
@@ -246,7 +250,7 @@ def check_offsets(episodes: Episodes, info: Info, bounds: Int64s | None, report:
             for end, frames, stamp in (("from", first, start), ("to", before[path], stop)):
                 if stamp != frames / info.fps:
                     expected = f"row {row}: {end}_timestamp {frames} / {info.fps} = {frames / info.fps!r}"
-                    report.add("E4", f"meta/episodes (videos/{camera.name})", expected, repr(float(stamp)))
+                    report.add("E4", f"meta/episodes (videos/{video})", expected, repr(float(stamp)))
 
 
 def null_count(array: Any) -> int:

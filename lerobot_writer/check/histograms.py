@@ -6,16 +6,19 @@ import numpy as np
 import numpy.typing as npt
 
 from lerobot_writer.check.episodes import Episodes, Int64s, type_text
+from lerobot_writer.check.figures import histogram_figures
 from lerobot_writer.check.files import histogram_path
 from lerobot_writer.check.info import Camera, Info
 from lerobot_writer.check.reading import ParquetRows, Unreadable, shown
 from lerobot_writer.check.report import Report
-from lerobot_writer.check.statistics import PictureRows, check_pictures
+from lerobot_writer.check.statistics import EpisodeRows, check_pictures
 from lerobot_writer.check.stats_file import Told, WriterFile
 
 Counts = npt.NDArray[np.int64]
 """How many pixels of each channel have each value, shape (3, 256)."""
 
+_COUNT_LIMIT = 2**40
+"""Pixels of one value in an episode, so that sums over all episodes stay in 64 bits; a million times what occurs."""
 _TYPES = [
     {"feature": "string", "channel": "int64", "counts": counts}
     for counts in ("list<int64>", "fixed_size_list<int64>[256]")
@@ -34,7 +37,7 @@ def check_histograms(
         report.skip(("H1", "S3", "S5"), "the histograms: the episodes' lengths are not known")
         return {}
     totals: dict[str, Counts | None] = {camera.name: np.zeros((3, 256), np.int64) for camera in info.cameras}
-    rows = {camera.name: PictureRows(episodes, camera, report) for camera in info.cameras}
+    rows = {camera.name: EpisodeRows(episodes, camera.name, None, report) for camera in info.cameras}
     means: dict[tuple[str, int], npt.NDArray[np.float64]] = {}
     for episode, frames in enumerate(np.diff(bounds).tolist() if info.cameras else []):
         found = _read(episodes, episode, info.cameras, frames, report)
@@ -47,7 +50,7 @@ def check_histograms(
             if counts is None:
                 report.skip(("S5",), f"{histogram_path(episode)}: {camera.name} is not usable")
                 continue
-            rows[camera.name].compare(episode, counts, frames)
+            rows[camera.name].compare(episode, histogram_figures(counts), frames, int(counts[0].sum()))
             means[camera.name, episode] = counts @ np.arange(256) / counts.sum(axis=1)
     for camera in info.cameras:
         check_pictures(camera, totals[camera.name], int(bounds[-1]), told, writer, report)
@@ -95,6 +98,8 @@ def _read(
 
 
 def _histogram(counts: object) -> npt.NDArray[np.int64] | None:
-    if not isinstance(counts, list) or len(counts) != 256 or any(count is None or count < 0 for count in counts):
+    if not isinstance(counts, list) or len(counts) != 256:
+        return None
+    if any(count is None or not 0 <= count < _COUNT_LIMIT for count in counts):
         return None
     return np.array(counts, dtype=np.int64)

@@ -74,7 +74,8 @@ class Camera:
 class Info:
     """What can be used of `meta/info.json`; None where it is missing or of a wrong type.
 
-    features: All feature names in order. columns, cameras: Those of them that are described well enough to check.
+    features: All feature names in order. videos: Those of dtype "video". columns, cameras: The features that are
+    described well enough to check, without and with dtype "video".
     """
 
     fps: int | None
@@ -82,6 +83,7 @@ class Info:
     total_frames: int | None
     total_tasks: int | None
     features: tuple[str, ...]
+    videos: tuple[str, ...]
     columns: tuple[Column, ...]
     cameras: tuple[Camera, ...]
 
@@ -123,6 +125,7 @@ def check_info(tree: Tree, report: Report) -> Info | None:
         total_frames=as_count(document.get("total_frames")),
         total_tasks=as_count(document.get("total_tasks")),
         features=tuple(features),
+        videos=tuple(cameras),
         columns=tuple(column for name in vectors if (column := _column(name, vectors[name]))),
         cameras=tuple(camera for name in cameras if (camera := _camera(name, cameras[name]))),
     )

@@ -13,7 +13,7 @@ from lerobot_writer.check.episodes import Episodes, Int64s
 from lerobot_writer.check.figures import FIGURES, QUANTILES, Floats, differing, histogram_figures, moments, quantiles
 from lerobot_writer.check.files import STATS, WRITER
 from lerobot_writer.check.info import Camera, Column, Info
-from lerobot_writer.check.reading import Unreadable, shown
+from lerobot_writer.check.reading import shown
 from lerobot_writer.check.report import Report
 from lerobot_writer.check.stats_file import Told, WriterFile, numbers_of
 
@@ -45,7 +45,7 @@ def check_vectors(
         whole, per_episode = _true_figures(data, column, bounds, reached)
         _compare_dataset(column.name, told, whole, data.num_rows, report)
         if bounds is not None:
-            rows = _EpisodeRows(episodes, column.name, column.width, report)
+            rows = EpisodeRows(episodes, column.name, column.width, report)
             for episode, true in enumerate(per_episode):
                 rows.compare(episode, true, int(bounds[episode + 1] - bounds[episode]))
 
@@ -105,28 +105,27 @@ def _compare_dataset(
         report.add(rule, STATS, f"{name}.{figure} {right!r}{where}", repr(wrong))
 
 
-class _EpisodeRows:
-    """The columns `stats/<feature>/...` of the episode rows, compared one row at a time (S5)."""
+class EpisodeRows:
+    """The columns `stats/<feature>/...` of the episode rows, compared one row at a time (S5).
+
+    width: Of the feature, None for a camera.
+    """
 
     def __init__(self, episodes: Episodes, feature: str, width: int | None, report: Report) -> None:
         self._feature, self._width, self._report = feature, width, report
-        self._columns: dict[str, list[Any]] = {}
-        for figure in FIGURES:
-            self._read(episodes, figure)
-
-    def _read(self, episodes: Episodes, figure: str) -> None:
-        try:
-            self._columns[figure] = episodes.figures(self._feature, figure)
-        except Unreadable:
-            self._report.skip(("S5",), f"stats/{self._feature}/{figure} does not read")
+        self._columns = episodes.figures(feature)
+        missing = [figure for figure in FIGURES if figure not in self._columns]
+        if missing:
+            report.skip(("S5",), f"stats/{feature}/...: {', '.join(missing)} not usable")
 
     def compare(self, episode: int, true: Mapping[str, Floats], frames: int, pixels: int = 0) -> None:
+        """true: The episode's figures but for `count`. pixels: For pictures, how many pixels a channel has."""
         told: dict[str, npt.NDArray[Any]] = {}
         for figure, column in self._columns.items():
             numbers = numbers_of(column[episode], 1 if figure == "count" else self._width)
             if numbers is None:
                 shape = [1] if figure == "count" else [3, 1, 1] if self._width is None else [self._width]
-                self._add(episode, f"{figure} of shape {shape}", shown(column[episode]))
+                self._add(episode, f"{figure} of shape {shape}, finite", shown(column[episode]))
             else:
                 told[figure] = numbers
         if "count" in told and told["count"][0] != frames:
@@ -137,17 +136,6 @@ class _EpisodeRows:
 
     def _add(self, episode: int, expected: str, found: str) -> None:
         self._report.add("S5", "meta/episodes", f"row {episode}: stats/{self._feature}/{expected}", found)
-
-
-class PictureRows:
-    """S5 for a camera: what its histograms say, episode by episode."""
-
-    def __init__(self, episodes: Episodes, camera: Camera, report: Report) -> None:
-        self._rows = _EpisodeRows(episodes, camera.name, None, report)
-
-    def compare(self, episode: int, counts: npt.NDArray[np.int64], frames: int) -> None:
-        """counts: The episode's histogram, shape (3, 256)."""
-        self._rows.compare(episode, histogram_figures(counts), frames, int(counts[0].sum()))
 
 
 def check_pictures(

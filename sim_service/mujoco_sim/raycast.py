@@ -1,8 +1,9 @@
-"""Pictures without OpenGL: one ray a pixel through MuJoCo's own ray caster, shaded in numpy. A last resort."""
+"""Pictures without OpenGL: one ray through each pixel, in numpy. A last resort, at a few pictures a second."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import mujoco
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 from collectors.cameras import Camera
 from collectors.geometry import Array
 from collectors.simulator import Image
-from sim_service.mujoco_sim import lighting
+from sim_service.mujoco_sim import lighting, ray_shapes
 from sim_service.mujoco_sim.presets import RenderQuality
 
-# The robot as primitives: their normals follow from the point that was hit. Nothing else here has a meaning for rays.
+# The robot as primitives, which rays can meet. Nothing else here has a meaning for them.
 RAYCAST_QUALITY: Final = RenderQuality(
     shadow_map_px=0,
     shadow_box_m=0.65,
@@ -26,10 +27,7 @@ RAYCAST_QUALITY: Final = RenderQuality(
     quads=1,
     checker_floor=False,
 )
-_DRAWN_GROUPS: Final = np.array([1, 1, 1, 0, 0, 0], dtype=np.uint8)  # as mjvOption has it by default
-_FAR_M: Final = 100.0
-# From MuJoCo 3.5 on the ray caster has one more argument, for normals; where there is one it must be given.
-_NO_NORMALS: Final = {"normal": None} if "normal" in (mujoco.mj_multiRay.__doc__ or "") else {}
+_DRAWN_GROUPS: Final = (0, 1, 2)  # as mjvOption has it by default
 _UNSET_RGBA: Final = (0.5, 0.5, 0.5, 1.0)  # a geom of this colour takes its material's
 
 
@@ -43,24 +41,10 @@ class RaycastRenderer:
 
     def render(self, data: mujoco.MjData) -> dict[str, Image]:
         """One picture per camera of the poses in `data`, whose kinematics must be up to date. Fresh arrays."""
-        base, emission = self._colours()
-        images: dict[str, Image] = {}
-        for camera, rays in zip(self._cameras, self._rays, strict=True):
-            pose = data.camera(camera.name)
-            camera_to_world = pose.xmat.reshape(3, 3)
-            directions = rays @ camera_to_world.T
-            geoms, distances = self._cast(data, pose.xpos, directions)
-            hit = geoms >= 0
-            points = pose.xpos + directions[hit] * distances[hit, None]
-            normals = self._normals(data, geoms[hit], points)
-            backwards = camera_to_world[:, 2]  # MuJoCo's cameras look along their -z
-            light = lighting.AMBIENT + lighting.HEADLIGHT_DIFFUSE * np.maximum(normals @ backwards, 0.0)
-            light += lighting.KEY_DIFFUSE * np.maximum(-(normals @ np.array(lighting.KEY_DIRECTION)), 0.0)
-            shaded = base[geoms[hit]] * (light + emission[geoms[hit]])[:, None]
-            pixels = np.zeros((len(rays), 3), dtype=np.uint8)
-            pixels[hit] = np.rint(255 * np.minimum(shaded, 1.0)).astype(np.uint8)
-            images[camera.name] = pixels.reshape(camera.height_px, camera.width_px, 3)
-        return images
+        return {
+            camera.name: self._picture(data, camera, rays)
+            for camera, rays in zip(self._cameras, self._rays, strict=True)
+        }
 
     def close(self) -> None:
         self._rays = []
@@ -74,75 +58,81 @@ class RaycastRenderer:
         emission = np.where(has_material, model.mat_emission[model.geom_matid], 0.0)
         return rgb.astype(np.float64), emission.astype(np.float64)
 
-    def _cast(self, data: mujoco.MjData, origin: Array, directions: Array) -> tuple[NDArray[np.int32], Array]:
-        """The first geom along each ray, -1 for none, and the distance to it [m]."""
-        count = len(directions)
-        geoms = np.empty(count, dtype=np.int32)
-        distances = np.empty(count)
-        mujoco.mj_multiRay(
-            m=self._model,
-            d=data,
-            pnt=origin,
-            vec=directions.reshape(-1),
-            geomgroup=_DRAWN_GROUPS,
-            flg_static=True,
-            bodyexclude=-1,
-            geomid=geoms,
-            dist=distances,
-            nray=count,
-            cutoff=_FAR_M,
-            **_NO_NORMALS,
-        )
-        return geoms, distances
+    def _picture(self, data: mujoco.MjData, camera: Camera, rays: Array) -> Image:
+        seen = _View(data.camera(camera.name).xpos.copy(), data.camera(camera.name).xmat.reshape(3, 3).copy())
+        geoms, depths = self._first_hits(data, camera, rays, seen)
+        rgb, emission = self._colours()
+        pixels = np.zeros((rays.shape[0] * rays.shape[1], 3), dtype=np.uint8)
+        flat_rays, flat_depths, flat_geoms = rays.reshape(-1, 3), depths.reshape(-1), geoms.reshape(-1)
+        by_geom = np.argsort(flat_geoms, kind="stable")
+        for mine in np.split(by_geom, np.flatnonzero(np.diff(flat_geoms[by_geom])) + 1):
+            geom = flat_geoms[mine[0]]
+            if geom < 0:
+                continue
+            origin, to_geom = seen.in_geom(data, geom)
+            points = origin + (flat_rays[mine] * flat_depths[mine, None]) @ to_geom
+            normals = ray_shapes.normals(self._model.geom_type[geom], self._model.geom_size[geom], points)
+            backwards = to_geom[2]  # MuJoCo's cameras look along their -z
+            towards_key = -np.array(lighting.KEY_DIRECTION) @ data.geom_xmat[geom].reshape(3, 3)
+            light = lighting.AMBIENT + lighting.HEADLIGHT_DIFFUSE * np.maximum(normals @ backwards, 0.0)
+            light += lighting.KEY_DIFFUSE * np.maximum(normals @ towards_key, 0.0)
+            shaded = np.minimum(np.multiply.outer(light + emission[geom], rgb[geom]), 1.0)
+            pixels[mine] = np.rint(255 * shaded).astype(np.uint8)
+        return pixels.reshape(camera.height_px, camera.width_px, 3)
 
-    def _normals(self, data: mujoco.MjData, geoms: NDArray[np.int32], points: Array) -> Array:
-        """Outward unit normals, shape (n, 3), in the world."""
-        normals = np.empty_like(points)
-        by_geom = np.argsort(geoms, kind="stable")
-        for mine in np.split(by_geom, np.flatnonzero(np.diff(geoms[by_geom])) + 1):
-            if not len(mine):
-                continue  # of a picture of nothing
-            geom = geoms[mine[0]]
-            to_world = data.geom_xmat[geom].reshape(3, 3)
-            local = (points[mine] - data.geom_xpos[geom]) @ to_world
-            kind, size = self._model.geom_type[geom], self._model.geom_size[geom]
-            normals[mine] = _local_normals(kind, size, local) @ to_world.T
-        return normals
+    def _first_hits(
+        self, data: mujoco.MjData, camera: Camera, rays: Array, seen: _View
+    ) -> tuple[NDArray[np.int32], Array]:
+        """For each pixel the first geom that its ray meets, -1 for none, and the depth [m] along the camera's axis."""
+        model = self._model
+        geoms = np.full(rays.shape[:2], -1, dtype=np.int32)
+        depths = np.full(rays.shape[:2], np.inf)
+        for geom in np.flatnonzero(np.isin(model.geom_group, _DRAWN_GROUPS)):
+            centre = seen.to_world.T @ (data.geom_xpos[geom] - seen.position)
+            window = _window(camera, centre, float(model.geom_rbound[geom]))
+            origin, to_geom = seen.in_geom(data, geom)
+            reach = ray_shapes.distances(model.geom_type[geom], model.geom_size[geom], origin, rays[window] @ to_geom)
+            nearer = reach < depths[window]
+            depths[window][nearer] = reach[nearer]
+            geoms[window][nearer] = geom
+        return geoms, depths
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """Where a camera is in the world: position [m], shape (3,), and the axes of its frame as columns, shape (3, 3)."""
+
+    position: Array
+    to_world: Array
+
+    def in_geom(self, data: mujoco.MjData, geom: int) -> tuple[Array, Array]:
+        """The camera's position in a geom's frame, and what turns rows of camera vectors into that frame."""
+        geom_to_world = data.geom_xmat[geom].reshape(3, 3)
+        return (self.position - data.geom_xpos[geom]) @ geom_to_world, self.to_world.T @ geom_to_world
 
 
 def _pixel_directions(camera: Camera) -> Array:
-    """Unit vectors through the centres of all pixels, row by row from the top, in MuJoCo's camera axes (x right, y up,
-    z backwards); shape (height * width, 3)."""
+    """Directions through the centres of all pixels in MuJoCo's camera axes (x right, y up, z backwards), of depth 1;
+    shape (height, width, 3), from the upper left corner."""
     fx, fy, cx, cy = camera.intrinsics()
     columns, rows = np.meshgrid(np.arange(camera.width_px) + 0.5, np.arange(camera.height_px) + 0.5)
-    directions = np.stack([(columns - cx) / fx, -(rows - cy) / fy, np.full(columns.shape, -1.0)], axis=-1)
-    directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
-    return directions.reshape(-1, 3)
+    return np.stack([(columns - cx) / fx, -(rows - cy) / fy, np.full(columns.shape, -1.0)], axis=-1)
 
 
-def _local_normals(kind: int, size: Array, points: Array) -> Array:
-    """Normals at points on the surface of one of MuJoCo's primitives, both in the geom's frame."""
-    shapes = mujoco.mjtGeom
-    if kind == shapes.mjGEOM_PLANE:
-        return np.tile([0.0, 0.0, 1.0], (len(points), 1))
-    if kind == shapes.mjGEOM_BOX:
-        nearest_face = np.argmax(np.abs(points) / size, axis=1)
-        rows = np.arange(len(points))
-        normals = np.zeros_like(points)
-        normals[rows, nearest_face] = np.sign(points[rows, nearest_face])
-        return normals
-    if kind == shapes.mjGEOM_ELLIPSOID:
-        return _unit(points / size**2)
-    radius, half_length = size[0], size[1]
-    across = points * (1.0, 1.0, 0.0)
-    along = points[:, 2:]
-    if kind == shapes.mjGEOM_CAPSULE:
-        return _unit(across + (along - np.clip(along, -half_length, half_length)) * (0.0, 0.0, 1.0))
-    if kind == shapes.mjGEOM_CYLINDER:
-        on_cap = np.abs(along) / half_length > np.linalg.norm(across, axis=1, keepdims=True) / radius
-        return _unit(np.where(on_cap, along * (0.0, 0.0, 1.0), across))
-    raise ValueError(f"no normals for a geom of type {shapes(kind).name}")
+def _window(camera: Camera, centre: Array, radius: float) -> tuple[slice, slice]:
+    """Rows and columns that hold the picture of a ball: none when it is behind the camera, all when the camera is
+    beside it, or when it has no bounds, which MuJoCo writes as a radius of 0. centre: in MuJoCo's camera axes [m]."""
+    fx, fy, cx, cy = camera.intrinsics()
+    near, far = -centre[2] - radius, -centre[2] + radius
+    if radius == 0 or near <= 0 < far:
+        return slice(None), slice(None)
+    if far <= 0:
+        return slice(0), slice(0)
+    columns = [cx + fx * x / depth for x in (centre[0] - radius, centre[0] + radius) for depth in (near, far)]
+    rows = [cy - fy * y / depth for y in (centre[1] - radius, centre[1] + radius) for depth in (near, far)]
+    return _span(rows, camera.height_px), _span(columns, camera.width_px)
 
 
-def _unit(vectors: Array) -> Array:
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+def _span(edges: list[float], count: int) -> slice:
+    first = min(max(int(np.floor(min(edges))), 0), count)
+    return slice(first, max(first, min(int(np.ceil(max(edges))), count)))

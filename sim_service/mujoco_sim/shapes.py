@@ -177,17 +177,17 @@ def _rings(points: Array, normals: Array) -> Surface:
     points, normals: shape (rings, segments, 3). A ring that is a single point makes triangles, not quads.
     """
     rings, segments, _ = points.shape
-    faces = []
+    is_point = np.ptp(points, axis=1).max(axis=1) < 1e-9
+    here = np.arange(segments)
+    following = (here + 1) % segments
+    faces: list[NDArray[np.int64]] = []
     for ring in range(rings - 1):
-        for here in range(segments):
-            following = (here + 1) % segments
-            low, low_next = ring * segments + here, ring * segments + following
-            high, high_next = low + segments, low_next + segments
-            if not np.allclose(points[ring, here], points[ring, following], atol=1e-9):
-                faces.append((low, low_next, high_next))
-            if not np.allclose(points[ring + 1, here], points[ring + 1, following], atol=1e-9):
-                faces.append((low, high_next, high))
-    return Surface(points.reshape(-1, 3), normals.reshape(-1, 3), np.array(faces))
+        low, high = ring * segments, (ring + 1) * segments
+        if not is_point[ring]:
+            faces.append(np.stack([low + here, low + following, high + following], axis=1))
+        if not is_point[ring + 1]:
+            faces.append(np.stack([low + here, high + following, high + here], axis=1))
+    return Surface(points.reshape(-1, 3), normals.reshape(-1, 3), np.concatenate(faces))
 
 
 def _fan(corners: Array, normal: Array) -> Surface:

@@ -119,12 +119,7 @@ class MujocoSimulator:
         self._images = None
         self._ticks += 1
         self._mujoco.mj_step(self._model, self._data, self._inner_steps)
-        expected_s = self._ticks * self._inner_steps * INNER_STEP_S
-        if not abs(self._data.time - expected_s) < INNER_STEP_S / 2:  # after a divergence MuJoCo starts anew at 0
-            raise SimulatorError(
-                f"after {self._ticks} control periods MuJoCo is at {self._data.time:.6f} s instead of "
-                f"{expected_s:.6f} s: the simulation diverged"
-            )
+        self._refuse_divergence()
         # A step ends with new joint positions, yet with the poses from before it.
         self._mujoco.mj_kinematics(self._model, self._data)
         self._mujoco.mj_camlight(self._model, self._data)
@@ -158,6 +153,16 @@ class MujocoSimulator:
         if not self._closed:
             self._closed = True
             self._renderer.close()
+
+    def _refuse_divergence(self) -> None:
+        """After a divergence MuJoCo counts a warning and starts anew from a state of its own, at time 0."""
+        expected_s = self._ticks * self._inner_steps * INNER_STEP_S
+        kinds = self._mujoco.mjtWarning
+        counts = self._data.warning.number
+        if any(counts[kind] for kind in (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)):
+            raise SimulatorError(f"the simulation diverged before {expected_s:.3f} s after reset")
+        if not abs(self._data.time - expected_s) < INNER_STEP_S / 2:
+            raise SimulatorError(f"MuJoCo's time is {self._data.time:.6f} s instead of {expected_s:.6f} s after reset")
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

@@ -31,10 +31,13 @@ HERE = Path(__file__).resolve().parent
 SIZES = ((64, 64), (128, 96))
 KILLS_PER_DATASET = 20
 CHILD_TIMEOUT_S = 60.0
-AIMS = {"anytime": 0.35, "finish": 0.35, "start": 0.14, "finalize": 0.06, "pack": 0.1}
-"""What a kill waits for, and how often: any instant, or soon after the child announced it."""
+AIMS = {"anytime": 0.25, "finish": 0.25, "step": 0.3, "start": 0.1, "finalize": 0.04, "pack": 0.06}
+"""What a kill waits for, and how often: any instant, soon after the child announced something, or right before one of
+its renames and other changes of directories, where a wrong order of writing would show."""
 WINDOW_S = {"anytime": 0.4, "finish": 0.02, "start": 0.05, "finalize": 0.1, "pack": 0.2}
 """Upper end of the uniformly drawn time between announcement and kill, a little over what the thing takes."""
+STEPS = {"start": 14, "finish": 36, "finalize": 18, "pack": 80}
+"""Changes of directories that follow an announcement, before the next; the more episodes, the more for pack."""
 PLACES = {
     "start": "reopening",
     "finish": "finish_episode",
@@ -101,9 +104,18 @@ class Tally:
 class Child:
     """A running `kill_child.py`."""
 
-    def __init__(self, dataset: Dataset, seed: int, *, episodes: int = 1000, end: str = "finalize") -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        seed: int,
+        *,
+        episodes: int = 1000,
+        end: str = "finalize",
+        die_at: tuple[str, int] | None = None,
+    ) -> None:
         words = ["--first", dataset.next_number, "--size", *dataset.size, "--seed", seed]
         words += ["--episodes", episodes, "--end", end]
+        words += [] if die_at is None else ["--die-at-step", *die_at]
         self._process = subprocess.Popen(
             [sys.executable, HERE / "kill_child.py", dataset.path, *map(str, words)],
             env=product_environment(),
@@ -150,10 +162,13 @@ class Child:
 def kill_once(dataset: Dataset, draw: random.Random) -> list[str]:
     """Start a child on a dataset and kill it at a drawn instant; return what it had announced."""
     aim = draw.choices(list(AIMS), list(AIMS.values()))[0]
+    seed = draw.randrange(2**31)
+    if aim == "step":
+        verb = draw.choices(list(STEPS), [2, 6, 1, 3])[0]
+        end = verb if verb in ("finalize", "pack") else "finalize"
+        return Child(dataset, seed, episodes=2, end=end, die_at=(verb, draw.randint(1, STEPS[verb]))).finish()
     short = aim in ("finalize", "pack")
-    child = Child(
-        dataset, draw.randrange(2**31), episodes=1 if short else 1000, end="pack" if aim == "pack" else "finalize"
-    )
+    child = Child(dataset, seed, episodes=1 if short else 1000, end="pack" if aim == "pack" else "finalize")
     child.wait_for("start" if aim == "anytime" else aim, draw.randint(1, 4) if aim == "finish" else 1)
     time.sleep(draw.uniform(0, WINDOW_S[aim]))
     return child.kill()

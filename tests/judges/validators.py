@@ -1,8 +1,7 @@
 """What other people's validators say: `python tests/judges/validators.py [DATASET...]`, synthetic datasets by default.
 
 Runs lerobot-doctor, robovet and physlint (from PyPI, in an environment of their own) and prints everything that is not
-a pass. Exit code 1 when one of them finds an error; warnings are shown and left to the reader: docs/validators.md has
-the reason of each.
+a pass. Exit code 1 when one of them finds an error; warnings are shown and left to the reader.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from run import HERE, product_environment
 
 Remarks = list[tuple[str, str]]
 """(severity in capitals, text) of everything that is not a pass."""
-ERRORS = ("FAIL", "FAILED", "ERROR", "CRITICAL")
+ERRORS = ("FAIL", "FAILED", "ERROR", "ERRORED", "CRITICAL")
 
 
 def _run(tool: Path, *words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -64,8 +63,8 @@ def physlint(tools: Path, dataset: Path, scratch: Path) -> Remarks:
         if rule["reason"]:
             found.append((rule["status"].upper(), f"{rule['rule_id']}: {rule['reason']}"))
         for finding in rule["findings"]:
-            where = " ".join(str(finding[key]) for key in ("episode_id", "stream") if finding.get(key))
-            found.append((finding["severity"].upper(), f"{rule['rule_id']}: {finding['message']} {where}".strip()))
+            where = " ".join(str(value) for value in finding["location"].values() if value is not None)
+            found.append((finding["severity"].upper(), f"{rule['rule_id']}: {finding['message']} ({where})"))
     return found
 
 
@@ -78,7 +77,7 @@ VALIDATORS: dict[str, Callable[[Path, Path, Path], Remarks]] = {
 
 def synthetic(folder: Path) -> Iterator[Path]:
     """The synthetic datasets in H.264, as written and packed."""
-    command = [sys.executable, HERE / "make_dataset.py", folder / "synthetic"]
+    command = [sys.executable, str(HERE / "make_dataset.py"), str(folder / "synthetic")]
     written = subprocess.run(command, env=product_environment(), stdout=subprocess.PIPE, text=True, check=True)
     yield from (path for path in map(Path, written.stdout.splitlines()) if path.name in ("plain", "packed"))
 

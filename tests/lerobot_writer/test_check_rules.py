@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_dataset import FPS, write_dataset
+from small_dataset import FPS, SIZE, write_dataset
 
 import lerobot_writer
 from lerobot_writer.check import RULES, check_dataset
@@ -209,7 +209,7 @@ def reencoded(path: str, change: Callable[[np.ndarray], np.ndarray] | None = Non
         target = root / "reencoded.mp4"
         with av.open(str(root / path)) as source, av.open(str(target), "w") as sink:
             stream = sink.add_stream(how.get("codec", "libx264"), rate=FPS)
-            stream.width, stream.height = how.get("size", (64, 48))
+            stream.width, stream.height = how.get("size", SIZE)
             stream.pix_fmt = how.get("pix_fmt", "yuv420p")
             stream.codec_context.gop_size = how.get("gop_size", 10)
             stream.codec_context.options = {"preset": "ultrafast", "crf": "10", "bf": "0"}
@@ -453,7 +453,7 @@ DEFECTS: dict[str, list[tuple[str, Damage]]] = {
     "S3": [
         ("plain", stat(HIGH, "mean", lambda old: [[[old[0][0][0] + 1e-7]], old[1], old[2]])),
         ("plain", stat(WRIST, "q10", lambda old: [[[old[0][0][0] + 1 / 255]], old[1], old[2]])),
-        ("plain", stat(HIGH, "count", lambda old: [old[0] * 64 * 48])),
+        ("plain", stat(HIGH, "count", lambda old: [old[0] * SIZE[0] * SIZE[1]])),
         ("plain", document("meta/writer.json", lambda content: content.update(image_stride=2))),
     ],
     "S4": [
