@@ -140,7 +140,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table that also reads well as text. A row may be short; what it lacks stays empty."""
     full = [[*row, *[""] * (len(header) - len(row))] for row in rows]
     counted = [row for row, given in zip(full, rows, strict=True) if len(given) == len(header)]
-    widths = [max(3, *(len(row[i]) for row in [list(header), *counted])) for i in range(len(header))]
+    # The last cell of a short row may run over the empty ones.
+    spread = [list(header), *counted, *([*row[:-1], *[""] * (len(header) - len(row) + 1)] for row in rows)]
+    widths = [max(3, *(len(row[i]) for row in spread)) for i in range(len(header))]
     right = [i > 0 and all(_is_number(row[i]) for row in counted) for i in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
@@ -185,5 +187,7 @@ def _file_system(folder: Path) -> str:
     """Of the mount with the longest path that leads to the folder."""
     mounts = [line.split()[1:3] for line in _lines("/proc/mounts")]
     resolved = folder.resolve()
-    fitting = [(len(Path(point).parts), kind) for point, kind in mounts if resolved.is_relative_to(point)]
-    return max(fitting)[1]
+    fitting = [
+        (len(Path(point).parts), n, kind) for n, (point, kind) in enumerate(mounts) if resolved.is_relative_to(point)
+    ]
+    return max(fitting)[2]

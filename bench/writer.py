@@ -19,8 +19,8 @@ from typing import Final
 
 from bench.measure import ChildError, Numbers, machine, medians, run_child, table
 from bench.writer_case import LEAST_SOAK, SOAK_REPORT
-from bench.writer_frames import CAMERAS, Ring, draw_ring
-from bench.writer_quality import judge
+from bench.writer_frames import CAMERAS, SIDE_PX, Ring, draw_ring
+from bench.writer_quality import JUDGED, judge
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 LEROBOT_PYTHON: Final = ROOT / ".cache" / "judges" / "lerobot-0.6.1" / "bin" / "python"
@@ -35,31 +35,21 @@ _ROUNDS: Final = 3
 _EPISODES: Final = 2
 _WARM_UP_FRAMES: Final = 3
 
+_NOTES: Final = f"""\
+Two cameras of {SIDE_PX} x {SIDE_PX}: a frame is a pair of pictures. Measured from the first frame until all is closed; loading
+modules and opening the writer are not. CPU is that of all threads and child processes. Peak RSS is that of the process
+since its start, the pictures that it is fed excluded; "of it loaded" before the first frame, "child MB" the largest
+child process beside it. MB are 10^6 bytes. PSNR is over all decoded RGB pictures."""
+
 
 def run_case(case: str, python: Path, folder: Path, episodes: int, frames: int, *, show: bool = False) -> Numbers:
     """One run of a case in a process of its own; the dataset is left in `folder`."""
     module = "bench.lerobot_case" if case.startswith("lerobot") else "bench.writer_case"
     shutil.rmtree(folder / "dataset", ignore_errors=True)
-    paths: list[str | Path] = [
-        "--ring",
-        folder / "ring.npy",
-        "--output",
-        folder / "dataset",
-        "--result",
-        folder / "result.json",
-    ]
-    command: list[str | Path] = [
-        python,
-        "-m",
-        module,
-        case,
-        *paths,
-        "--episodes",
-        str(episodes),
-        "--frames",
-        str(frames),
-    ]
-    return run_child(command, folder / "result.json", ROOT, show=show)
+    output, result = folder / "dataset", folder / "result.json"
+    options = {"ring": folder / "ring.npy", "output": output, "result": result, "episodes": episodes, "frames": frames}
+    words = [f"--{name}={value}" for name, value in options.items()]
+    return run_child([python, "-m", module, case, *words], result, ROOT, show=show)
 
 
 def compare(folder: Path, lerobot_python: Path, frames: int) -> tuple[dict[str, list[Numbers]], dict[str, str]]:
@@ -83,7 +73,7 @@ def compare(folder: Path, lerobot_python: Path, frames: int) -> tuple[dict[str, 
             run["cpu_ms_per_frame"] = 1e3 * run["cpu_s"] / total
             # Encoding is deterministic, judging takes long: once is enough.
             judged = of_case[0] if of_case else judge(folder / "dataset", ring, frames)
-            run.update({name: judged[name] for name in ("mb", "video_mb", "psnr_db", "pictures")})
+            run.update({name: judged[name] for name in JUDGED if name in judged})
             of_case.append(run)
             speed = f"{run['frames_per_s']:.0f} frames/s, {run['cpu_ms_per_frame']:.2f} CPU ms/frame"
             print(f"round {number + 1}, {case}: {speed}", file=sys.stderr)
@@ -98,13 +88,12 @@ def comparison_table(results: Mapping[str, Numbers], absent: Mapping[str, str], 
             rows.append([title, f"not measured: {absent[case]}"])
             continue
         figures = results[case]
-        quality = f"{figures['psnr_db']:.2f}"
-        if figures["pictures"] != asked:
-            quality = f"{asked - figures['pictures']:.0f} pictures dropped"
+        dropped = asked - figures["pictures"]
+        quality = f"{figures['psnr_db']:.2f}" if not dropped else f"{dropped:.0f} pictures dropped"
         memory = figures["peak_rss_mb"], figures["rss_before_mb"], figures["child_peak_rss_mb"]
         speed = f"{figures['frames_per_s']:.0f}", f"{figures['cpu_ms_per_frame']:.2f}"
         rows.append([title, *speed, *(f"{value:.0f}" for value in memory), f"{figures['mb']:.2f}", quality])
-    header = ["case", "frames/s", "CPU ms/frame", "peak RSS MB", "of it loaded", "largest child", "MB", "PSNR dB"]
+    header = ["case", "frames/s", "CPU ms/frame", "peak RSS MB", "of it loaded", "child MB", "dataset MB", "PSNR dB"]
     return table(header, rows)
 
 
@@ -137,7 +126,7 @@ def soak_table(figures: Numbers) -> str:
         ["peak RSS", f"{figures['peak_rss_mb']:.1f} MB"],
         ["RSS after the first and the last episode", f"{figures['rss_first_mb']:.1f}, {figures['rss_last_mb']:.1f} MB"],
         [
-            f"slope, from episode {SOAK_REPORT} on",
+            f"slope from episode {SOAK_REPORT} on",
             f"{figures['rss_slope_mb_per_100_episodes']:+.2f} MB per 100 episodes",
         ],
         ["heaps and stacks, mapped files: loaded", f"{parts[0]}, {parts[1]} MB"],
@@ -166,6 +155,7 @@ def print_report(tables: Sequence[str], where: Mapping[str, str], content: Mappi
     command = shlex.join(["python", "-m", "bench.writer", *sys.argv[1:]])
     for text in tables:
         print(f"\n{text}")
+    print(f"\n{_NOTES}")
     print("\n" + "\n".join(f"{name}: {value}" for name, value in [("command", command), *where.items()]) + "\n")
     print(json.dumps({"command": command, "machine": where, **content}))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -76,7 +75,7 @@ def _check(dataset: Path, as_json: bool) -> int:
     if not dataset.is_dir():
         raise DatasetError(f"{dataset} is not a folder")
     report = check_dataset(dataset)
-    print(json.dumps(report.to_json()) if as_json else report.text())
+    print(report.to_json() if as_json else report.text())
     return DONE if report.ok else FAILED
 
 

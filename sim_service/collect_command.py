@@ -7,7 +7,7 @@ import logging
 import statistics
 import sys
 import time
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -27,26 +27,28 @@ TOO_FEW_EPISODES: Final = 3
 _log = logging.getLogger(__name__)
 
 
-def run_collect(config: CollectConfig, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+def run_collect(config: CollectConfig) -> int:
     """Collect, and return the exit code."""
     with StopRequest() as stop:
         try:
             simulator = open_simulator(config.simulator, config.settings)
         except SimulatorUnavailable as error:
-            print(f"isaac-collect: {error}", file=err)
+            print(f"isaac-collect: {error}", file=sys.stderr)
             return BAD_ARGUMENTS
         try:
             try:
                 collection = Collection(config, simulator)
             except (WriterError, LedgerError, OSError) as error:
-                print(f"isaac-collect: {error}{_resume_hint(config, error)}", file=err)
+                print(f"isaac-collect: {error}{_resume_hint(config, error)}", file=sys.stderr)
                 return BAD_ARGUMENTS
             began_s = time.monotonic()
             try:
-                _drive(collection, simulator, config, stop, err)
+                _drive(collection, simulator, config, stop)
             except WriterError as error:
-                print(f"isaac-collect: {error}", file=err)
-                print(f"Every finished episode is safe. Continue with --resume --output {config.output}", file=err)
+                print(f"isaac-collect: {error}", file=sys.stderr)
+                print(
+                    f"Every finished episode is safe. Continue with --resume --output {config.output}", file=sys.stderr
+                )
                 return FAILED
             elapsed_s = time.monotonic() - began_s
         finally:
@@ -55,18 +57,23 @@ def run_collect(config: CollectConfig, out: TextIO = sys.stdout, err: TextIO = s
         missing = config.num_episodes - collection.ledger.episodes
         if code == DONE and missing > 0:
             code = TOO_FEW_EPISODES
-        _print_summary(collection, config, elapsed_s, code, err)
+        _print_summary(collection, config, elapsed_s, code)
         if config.json:
-            print(json.dumps(_result(collection, config, elapsed_s, code)), file=out)
+            print(json.dumps(_result(collection, config, elapsed_s, code)))
         return code
 
 
-def _drive(collection: Collection, simulator: Any, config: CollectConfig, stop: StopRequest, err: TextIO) -> None:
+def _drive(collection: Collection, simulator: Any, config: CollectConfig, stop: StopRequest) -> None:
     ledger = collection.ledger
     settled = ledger.episodes + ledger.exhausted
     # disable=None: no bar where the output is no terminal; there every episode gets a line of its own.
     bar = tqdm(
-        total=max(config.num_episodes, settled), initial=settled, unit="episode", file=err, disable=None, smoothing=0.1
+        total=max(config.num_episodes, settled),
+        initial=settled,
+        unit="episode",
+        file=sys.stderr,
+        disable=None,
+        smoothing=0.1,
     )
     with bar, logging_redirect_tqdm(tqdm_class=tqdm):
         run = collection.run()
@@ -88,14 +95,14 @@ def _drive(collection: Collection, simulator: Any, config: CollectConfig, stop: 
                 bar.set_postfix_str(f"{success:.1%} of attempts succeed, {rate:.0f} frames/s", refresh=False)
                 bar.update(now_settled - settled)
                 if bar.disable:
-                    _print_progress(err, now_settled, config.num_episodes, success, rate, frames - frames_before)
+                    _print_progress(now_settled, config.num_episodes, success, rate, frames - frames_before)
                 settled, frames_before = now_settled, frames
 
 
-def _print_progress(err: TextIO, settled: int, wanted: int, success: float, rate: float, frames: int) -> None:
+def _print_progress(settled: int, wanted: int, success: float, rate: float, frames: int) -> None:
     print(
         f"episode {settled} of {wanted}: {frames} frames, {success:.1%} of attempts succeed, {rate:.0f} frames/s",
-        file=err,
+        file=sys.stderr,
     )
 
 
@@ -111,7 +118,7 @@ def _result(collection: Collection, config: CollectConfig, elapsed_s: float, cod
     }
 
 
-def _print_summary(collection: Collection, config: CollectConfig, elapsed_s: float, code: int, err: TextIO) -> None:
+def _print_summary(collection: Collection, config: CollectConfig, elapsed_s: float, code: int) -> None:
     ledger = collection.ledger
     lines = [f"{config.output}: {ledger.episodes} of {config.num_episodes} episodes, {collection.num_frames} frames"]
     if ledger.attempts:
@@ -134,7 +141,7 @@ def _print_summary(collection: Collection, config: CollectConfig, elapsed_s: flo
         lines.append("Open it in LeRobot:")
         lines.append("  from lerobot.datasets.lerobot_dataset import LeRobotDataset")
         lines.append(f'  dataset = LeRobotDataset("{REPO_ID}", root="{config.output}")')
-    print("\n".join(lines), file=err)
+    print("\n".join(lines), file=sys.stderr)
 
 
 def _resume_hint(config: CollectConfig, error: Exception) -> str:

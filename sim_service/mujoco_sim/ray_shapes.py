@@ -22,8 +22,7 @@ def distances(kind: int, size: Array, origin: Array, directions: Array) -> Array
     """
     with np.errstate(divide="ignore", invalid="ignore"):  # rays along a face: infinities compare as they should
         if kind == _SHAPES.mjGEOM_PLANE:
-            reach = -origin[2] / directions[..., 2]
-            return np.where(reach > 0, reach, np.inf)
+            return _rectangle(size, origin, directions)
         if kind == _SHAPES.mjGEOM_BOX:
             return _box(size, origin, directions)
         if kind == _SHAPES.mjGEOM_ELLIPSOID:
@@ -60,6 +59,14 @@ def normals(kind: int, size: Array, points: Array) -> Array:
         on_cap = np.abs(points[:, 2:]) / half_length > np.linalg.norm(across, axis=1, keepdims=True) / radius
         return _unit(np.where(on_cap, along, across))
     raise ValueError(f"no normals of a geom of type {_SHAPES(kind).name}")
+
+
+def _rectangle(size: Array, origin: Array, directions: Array) -> Array:
+    """A plane, seen from above alone. A half edge of 0 stands for infinity."""
+    reach = -origin[2] / directions[..., 2]
+    half_edges = np.where(size[:2] > 0, size[:2], np.inf)
+    within = np.abs(origin[:2] + reach[..., None] * directions[..., :2]) <= half_edges
+    return np.where((origin[2] > 0) & (reach > 0) & within[..., 0] & within[..., 1], reach, np.inf)
 
 
 def _box(half_size: Array, origin: Array, directions: Array) -> Array:

@@ -66,7 +66,7 @@ class RaycastRenderer:
         flat_rays, flat_depths, flat_geoms = rays.reshape(-1, 3), depths.reshape(-1), geoms.reshape(-1)
         by_geom = np.argsort(flat_geoms, kind="stable")
         for mine in np.split(by_geom, np.flatnonzero(np.diff(flat_geoms[by_geom])) + 1):
-            geom = flat_geoms[mine[0]]
+            geom = int(flat_geoms[mine[0]])
             if geom < 0:
                 continue
             origin, to_geom = seen.in_geom(data, geom)
@@ -87,7 +87,7 @@ class RaycastRenderer:
         model = self._model
         geoms = np.full(rays.shape[:2], -1, dtype=np.int32)
         depths = np.full(rays.shape[:2], np.inf)
-        for geom in np.flatnonzero(np.isin(model.geom_group, _DRAWN_GROUPS)):
+        for geom in map(int, np.flatnonzero(np.isin(model.geom_group, _DRAWN_GROUPS))):
             centre = seen.to_world.T @ (data.geom_xpos[geom] - seen.position)
             window = _window(camera, centre, float(model.geom_rbound[geom]))
             origin, to_geom = seen.in_geom(data, geom)

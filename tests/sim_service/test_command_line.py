@@ -139,13 +139,13 @@ def test_sheet_shows_both_cameras(dataset: Path, tmp_path: Path) -> None:
 def test_a_signal_ends_cleanly_and_resume_goes_on(tmp_path: Path, number: signal.Signals, code: int) -> None:
     root = tmp_path / "ds"
     arguments = [sys.executable, "-m", "sim_service", "collect", "--output", str(root), "--num-episodes", "3", *QUICK]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env=os.environ)
-    assert process.stderr is not None
-    lines = iter(process.stderr.readline, "")
-    seen = [next(line for line in lines if line.startswith("episode 1 of 3"))]
-    process.send_signal(number)
-    seen += list(lines)
-    assert process.wait(timeout=60) == code, seen
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        seen = [next(line for line in lines if line.startswith("episode 1 of 3"))]
+        process.send_signal(number)
+        seen += list(lines)
+        assert process.wait(timeout=60) == code, seen
     assert any(f"Continue with --resume --output {root}" in line for line in seen)
     report = check_dataset(root)
     assert report.ok, report.text()
