@@ -36,10 +36,10 @@ _EPISODES: Final = 2
 _WARM_UP_FRAMES: Final = 3
 
 _NOTES: Final = f"""\
-Two cameras of {SIDE_PX} x {SIDE_PX}: a frame is a pair of pictures. Measured from the first frame until all is closed; loading
-modules and opening the writer are not. CPU is that of all threads and child processes. Peak RSS is that of the process
-since its start, the pictures that it is fed excluded; "of it loaded" before the first frame, "child MB" the largest
-child process beside it. MB are 10^6 bytes. PSNR is over all decoded RGB pictures."""
+A frame is a pair of pictures of {SIDE_PX} x {SIDE_PX}, one per camera. Measured from the first frame until all is
+closed; loading modules and opening the writer are not. CPU is that of all threads and child processes. Peak RSS is that
+of the process since its start, the pictures that it is fed excluded; "of it loaded" is before the first frame, "child
+MB" the largest child process beside it. MB are 10^6 bytes. PSNR is over all decoded pictures, as RGB."""
 
 
 def run_case(case: str, python: Path, folder: Path, episodes: int, frames: int, *, show: bool = False) -> Numbers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import traceback
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -121,12 +122,18 @@ class _Mp4:
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
+        try:
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
+        except BaseException:
+            self.abort()
+            raise
         flush(self.path)
 
     def abort(self) -> None:
-        self._container.close()
+        """Close the file, which will be thrown away: a full disk while closing it changes nothing."""
+        with suppress(OSError, av.error.FFmpegError):
+            self._container.close()
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,8 @@ class CameraEncoder:
             padded = np.empty(size + _BUFFER_PADDING, dtype=np.uint8)
             self._free.put(padded[:size].reshape(height, width, 3))
         self._work: queue.SimpleQueue[NDArray[np.uint8] | _Start | _End | None] = queue.SimpleQueue()
-        self._error: EncodingError | None = None
+        self._error: Exception | None = None
+        self._episode = -1
         self._thread = threading.Thread(target=self._run, name=f"encode {camera}", daemon=True)
         self._thread.start()
 
@@ -191,7 +199,13 @@ class CameraEncoder:
 
     def raise_error(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise self._named(self._error)
+
+    def _named(self, error: Exception) -> EncodingError:
+        """A new one each time: a raised one holds the frames of its callers, and the writer in them, alive."""
+        named = EncodingError(f"camera {self._camera}, episode {self._episode}: {error}")
+        named.__cause__ = error
+        return named
 
     def _end(self, keep: bool) -> Future[Counts]:
         done: Future[Counts] = Future()
@@ -202,11 +216,10 @@ class CameraEncoder:
         reformatter = VideoReformatter()
         video: _Mp4 | None = None
         counts = np.zeros((3, 256), dtype=np.int64)
-        episode = -1
         while (item := self._work.get()) is not None:
             try:
                 if isinstance(item, _Start):
-                    episode = item.episode
+                    self._episode = item.episode
                     counts = np.zeros((3, 256), dtype=np.int64)
                     video = _Mp4(item.path, self._fps, self._width, self._height, self._codec, reformatter)
                 elif isinstance(item, _End):
@@ -218,25 +231,25 @@ class CameraEncoder:
                     counts += count_pixels(item, self._stride)
                     _started(video).encode(item)
             except Exception as error:  # handed to the next call, whatever it is
-                self._error = EncodingError(f"camera {self._camera}, episode {episode}: {error}")
-                self._error.__cause__ = error
+                traceback.clear_frames(error.__traceback__)  # they hold futures, these hold the frames of their callers
+                self._error = error
                 if isinstance(item, _End):
-                    item.done.set_exception(self._error)
+                    item.done.set_exception(self._named(error))
             finally:
                 if isinstance(item, np.ndarray):
                     self._free.put(item)
+                del item
+        if video is not None:
+            video.abort()
 
     def _close_file(self, video: _Mp4 | None, end: _End, counts: Counts) -> None:
-        if not end.keep:
-            if video is not None:
-                # The file is thrown away: a full disk while closing it changes nothing.
-                with suppress(OSError, av.error.FFmpegError):
-                    video.abort()
-            end.done.set_result(counts)
-        elif self._error is not None:
-            end.done.set_exception(self._error)
-        else:
+        if end.keep and self._error is None:
             _started(video).finish()
+        elif video is not None:
+            video.abort()
+        if end.keep and self._error is not None:
+            end.done.set_exception(self._named(self._error))
+        else:
             end.done.set_result(counts)
 
 

@@ -53,10 +53,9 @@ def run_collect(config: CollectConfig) -> int:
             elapsed_s = time.monotonic() - began_s
         finally:
             simulator.close()
-        code = stop.exit_code
-        missing = config.num_episodes - collection.ledger.episodes
-        if code == DONE and missing > 0:
-            code = TOO_FEW_EPISODES
+        code = DONE
+        if collection.ledger.episodes < config.num_episodes:
+            code = stop.exit_code or TOO_FEW_EPISODES
         _print_summary(collection, config, elapsed_s, code)
         if config.json:
             print(json.dumps(_result(collection, config, elapsed_s, code)))

@@ -31,8 +31,12 @@ def write_dataset(
     pack: bool = False,
     finalize: bool = True,
     pictures: Callable[[int, int, int], np.ndarray] = picture,
+    scale: int = 1,
 ) -> None:
-    """Writes the dataset into a folder that does not exist yet. Without `finalize` it is as a killed writer left it."""
+    """Writes the dataset into a folder that does not exist yet. Without `finalize` it is as a killed writer left it.
+
+    pictures: From camera, episode and frame to uint8 (height, width, 3). scale: How often each pixel is repeated.
+    """
     writer = SimLeRobotWriter(
         root,
         "test/small",
@@ -41,7 +45,7 @@ def write_dataset(
         3,
         2,
         list(CAMERAS),
-        SIZE,
+        (SIZE[0] * scale, SIZE[1] * scale),
         ["x", "y", "z"],
         ["left", "right"],
         extra_features={"privileged.goal": ((2,), ["goal_x", "goal_y"])},
@@ -54,7 +58,8 @@ def write_dataset(
             done = frame == length - 1
             writer.add_frame(episode, frame, state, action, frame / FPS, done, extra={"privileged.goal": goal})
             for number, camera in enumerate(CAMERAS):
-                writer.add_video_frame(camera, pictures(number, episode, frame))
+                enlarged = pictures(number, episode, frame).repeat(scale, axis=0).repeat(scale, axis=1)
+                writer.add_video_frame(camera, enlarged)
         columns = {"collection/seed": 100 + episode, "collection/success": episode != 1}
         writer.finish_episode(episode, length, ("lift the cube", "place the cube")[episode % 2], columns)
     if finalize:

@@ -35,7 +35,7 @@ def check_dataset(root: Path) -> Report:
     info = check_info(tree, report)
     tasks = check_tasks(tree, report)
     if info is None:
-        check_files(tree, None, None, True, report)
+        check_files(tree, None, None, report)
         checked_without_info = {"F1", "F2", "F3", "I1", "I2", "I3", "I4", "I5", "T1", "T2"}
         others = tuple(rule for rule in RULES if rule not in checked_without_info)
         report.skip(others, "meta/info.json does not read")
@@ -44,7 +44,7 @@ def check_dataset(root: Path) -> Report:
     known = episodes is not None or info.total_episodes == 0
     named = episodes.named_files(info.videos) if episodes is not None else ([] if known else None)
     count = episodes.count if episodes is not None else (0 if known else None)
-    check_files(tree, count, named, bool(info.videos), report)
+    check_files(tree, count, named, report)
     try:
         _check_contents(tree, info, episodes, tasks, report)
     except Unreadable as error:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lerobot_writer.check.figures import FIGURES
-from lerobot_writer.check.files import Tree, in_chunk
+from lerobot_writer.check.files import EPISODES_PER_FILE, Tree, in_chunk
 from lerobot_writer.check.info import Info
 from lerobot_writer.check.reading import ParquetRows, Unreadable, shown
 from lerobot_writer.check.report import Report
@@ -91,6 +91,9 @@ def check_episodes(tree: Tree, info: Info, report: Report) -> Episodes | None:
         report.skip(("E1", "E2", "E3", "E4"), "a file of meta/episodes does not read")
         return None
     tables = _in_order([table for table in read if table is not None], report)
+    for path, rows, _ in tables[:-1]:
+        if rows != EPISODES_PER_FILE:
+            report.add("F3", path, f"{EPISODES_PER_FILE} episodes, as in every file but the last", str(rows))
     rows_held = sum(rows for _, rows, _ in tables)
     count = rows_held if info.total_episodes is None else min(rows_held, info.total_episodes)
     if rows_held == 0:

@@ -66,9 +66,7 @@ def histogram_path(episode: int) -> str:
     return numbered("meta/image_histograms", episode, "parquet")
 
 
-def check_files(
-    tree: Tree, episodes: int | None, named: Collection[str] | None, has_cameras: bool, report: Report
-) -> None:
+def check_files(tree: Tree, episodes: int | None, named: Collection[str] | None, report: Report) -> None:
     """Checks F1, F2 and the names in F3.
 
     episodes: How many `meta/info.json` counts and `meta/episodes` holds; None if either does not say.
@@ -81,14 +79,13 @@ def check_files(
         report.add("F2", _UNFINISHED, "nothing", f"an unfinished episode: {REOPEN}")
     report.ran("F1", "F2", "F3")
     if episodes is None:
-        if not tree.below("meta/episodes/"):
-            report.add("F1", numbered("meta/episodes", 0, "parquet"), "a file", "none")
+        if (first := numbered("meta/episodes", 0, "parquet")) not in tree:
+            report.add("F1", first, "a file", "none")
         report.skip(("F1", "F2"), "how many episodes there are is not known")
         return
     files = max(1, -(-episodes // EPISODES_PER_FILE))
     expected = {numbered("meta/episodes", number, "parquet") for number in range(files)}
-    if has_cameras:
-        expected |= {histogram_path(episode) for episode in range(episodes)}
+    expected |= {histogram_path(episode) for episode in range(episodes)}
     if named is None:
         report.skip(("F1", "F2"), "the episode rows do not say which data and video files there are")
     expected |= set(named or ())
@@ -96,6 +93,6 @@ def check_files(
         report.add("F1", path, "a file", "none")
     owned = _OWNED if named is not None else _OWNED[2:]
     for path in sorted(set(tree.below(*owned)) - expected):
-        report.add("F2", path, "no file that no episode row names", f"an orphan: {REOPEN}")
+        report.add("F2", path, "no such file: nothing names it", f"an orphan: {REOPEN}")
     for path in sorted(path for path in expected if not _NUMBERED.search(path)):
         report.add("F3", path, "chunk and file numbers of three digits", "others, which sort wrongly")

@@ -39,7 +39,7 @@ def check_histograms(
     totals: dict[str, Counts | None] = {camera.name: np.zeros((3, 256), np.int64) for camera in info.cameras}
     rows = {camera.name: EpisodeRows(episodes, camera.name, None, report) for camera in info.cameras}
     means: dict[tuple[str, int], npt.NDArray[np.float64]] = {}
-    for episode, frames in enumerate(np.diff(bounds).tolist() if info.cameras else []):
+    for episode, frames in enumerate(np.diff(bounds).tolist()):
         found = _read(episodes, episode, info.cameras, frames, report)
         for camera in info.cameras:
             counts, total = found.get(camera.name), totals[camera.name]

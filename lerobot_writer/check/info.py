@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from lerobot_writer.check.files import INFO, Tree
+from lerobot_writer.check.files import INFO, REOPEN, Tree
 from lerobot_writer.check.reading import Unreadable, read_json_object, shown
 from lerobot_writer.check.report import Report
 
@@ -139,7 +139,8 @@ def check_totals(info: Info, episodes: int | None, frames: int | None, tasks: in
         if told is None or found is None:
             report.skip(("I3",), f"total_{what}: {'the files do not read' if found is None else 'info does not say'}")
         elif told != found:
-            report.add("I3", INFO, f"total_{what} {found}, which the files hold", str(told))
+            advice = f": {REOPEN}" if what == "episodes" and told < found else ""
+            report.add("I3", INFO, f"total_{what} {found}, which the files hold", f"{told}{advice}")
     if info.total_episodes == 0:
         report.add("I3", INFO, "at least one episode", "total_episodes 0")
 

@@ -48,6 +48,8 @@ class ParquetRows:
         except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
             raise Unreadable(f"not a readable parquet file: {_one_line(error)}") from error
         self.num_rows: int = self.metadata.num_rows
+        if sum(self.row_group_lengths()) != self.num_rows:
+            raise Unreadable(f"its row groups have {sum(self.row_group_lengths())} rows, the file {self.num_rows}")
 
     def __enter__(self) -> ParquetRows:
         return self
@@ -63,6 +65,8 @@ class ParquetRows:
             read.validate(full=True)
         except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
             raise Unreadable(f"column {name} does not read: {_one_line(error)}") from error
+        if len(read) != self.num_rows:
+            raise Unreadable(f"column {name} has {len(read)} rows, the file {self.num_rows}")
         return read
 
     def numbers(self, name: str, width: int) -> npt.NDArray[Any]:

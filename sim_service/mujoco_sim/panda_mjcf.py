@@ -111,7 +111,6 @@ def panda_contact_exclusions() -> tuple[Element, ...]:
     pairs = [*pairwise(links), *zip(links[:-2], links[2:], strict=True)]
     pairs += [("panda_link6", HAND_BODY), ("panda_link7", HAND_BODY)]
     pairs += [(HAND_BODY, "panda_leftfinger"), (HAND_BODY, "panda_rightfinger")]
-    pairs += [("panda_leftfinger", "panda_rightfinger")]
     return tuple(element("exclude", body1=one, body2=other) for one, other in pairs)
 
 

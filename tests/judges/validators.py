@@ -1,7 +1,7 @@
 """What other people's validators say: `python tests/judges/validators.py [DATASET...]`, synthetic datasets by default.
 
 Runs lerobot-doctor, robovet and physlint (from PyPI, in an environment of their own) and prints everything that is not
-a pass. Exit code 1 when one of them finds an error; warnings are shown and left to the reader.
+a pass, with the reason where it is known. Exit code 1 when one of them finds an error.
 """
 
 from __future__ import annotations
@@ -22,6 +22,31 @@ from run import HERE, product_environment
 Remarks = list[tuple[str, str]]
 """(severity in capitals, text) of everything that is not a pass."""
 ERRORS = ("FAIL", "FAILED", "ERROR", "ERRORED", "CRITICAL")
+
+PHYSLINT_CONFIG = """\
+config_version: 1
+adapter: auto
+profile: auto
+fail_on: error
+rules:
+  video.frozen_frames:
+    options:
+      mean_absolute_difference: 0.0
+"""
+"""Frozen means identical. By default physlint takes frames for frozen that differ by less than 0.5 of 255 on average: a
+real camera's noise exceeds that; a rendered picture of a slow arm before a still background does not."""
+REASONS = {
+    "is too short": "what a policy wants; the synthetic episodes are short on purpose",
+    "too short (": "what a policy wants; the synthetic episodes are short on purpose",
+    "shorter than": "what a policy wants; the synthetic episodes are short on purpose",
+    "episode(s) flagged": "sums up what stands below it",
+    "adapter lacks capabilities": "LeRobot has one timestamp per frame, so streams cannot lag behind each other",
+    "no numeric limits configured": "wants limits that only the owner of a robot knows",
+    "no discontinuity thresholds configured": "wants limits that only the owner of a robot knows",
+    "privileged.goal_position": "the goal lies on the table: its height is the same in every episode",
+    "AV1 stream(s) found": "chosen by whoever wrote the dataset; ours are H.264 unless told otherwise",
+}
+"""Why a remark is no fault of the dataset, by a piece of its text. It explains; it does not change the verdict."""
 
 
 def _run(tool: Path, *words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -57,7 +82,10 @@ def robovet(tools: Path, dataset: Path, scratch: Path) -> Remarks:
 
 
 def physlint(tools: Path, dataset: Path, scratch: Path) -> Remarks:
-    done = _run(tools / "physlint", "check", dataset, "--offline", "--format", "json", cwd=scratch)
+    config = scratch / "physlint.yaml"
+    config.write_text(PHYSLINT_CONFIG, encoding="utf-8")
+    words = ("check", dataset, "--config", config, "--offline", "--format", "json")
+    done = _run(tools / "physlint", *words, cwd=scratch)
     found: Remarks = []
     for rule in _parsed(done.stdout, "physlint", done)["results"]:
         if rule["reason"]:
@@ -98,7 +126,8 @@ def main() -> int:
                     errors += len(bad)
                     print(f"{name} on {dataset.name}: {len(bad)} errors, {len(remarks) - len(bad)} other remarks")
                     for severity, text in remarks:
-                        print(f"    {severity:<12}{text}")
+                        reason = next((why for part, why in REASONS.items() if part in text), None)
+                        print(f"    {severity:<9}{text}" + ("" if reason is None else f"\n{'':13}why: {reason}"))
         except (MakeEnvError, subprocess.CalledProcessError) as error:
             print(f"validators: {error}", file=sys.stderr)
             return 1

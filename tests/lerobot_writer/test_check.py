@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import small_dataset
 from small_dataset import LENGTHS, picture, write_dataset
 
 from lerobot_writer import VideoCodec
 from lerobot_writer.__main__ import main
-from lerobot_writer.check import RULES, Report, check_dataset, statistics
+from lerobot_writer.check import RULES, Report, check_dataset, episodes, files, statistics
 from lerobot_writer.check.figures import FIGURES, QUANTILES, histogram_figures, moments, quantiles
 
 
@@ -46,6 +51,18 @@ def test_what_the_writer_writes_is_valid(tmp_path: Path, codec: VideoCodec, pack
     assert not report.warnings
     assert not report.notes
     assert {report.outcome(rule) for rule in RULES} == {"ok"}
+
+
+def test_check_shares_no_code_with_the_writer() -> None:
+    allowed = {*sys.stdlib_module_names, "numpy", "pyarrow", "av"}
+    for path in Path(check_dataset.__code__.co_filename).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                modules = [node.module or ""]
+                assert node.level == 0
+            for module in modules:
+                assert module.split(".")[0] in allowed or module.startswith("lerobot_writer.check."), (path, module)
 
 
 def test_text_of_a_valid_dataset(dataset: Path) -> None:
@@ -91,12 +108,35 @@ def test_a_rule_whose_check_did_not_run_is_not_ok(tmp_path: Path) -> None:
 def test_killed_writer_leaves_a_valid_dataset_with_a_note(tmp_path: Path) -> None:
     write_dataset(tmp_path / "dataset", finalize=False)
     report = check_dataset(tmp_path / "dataset")
-    assert {finding.rule for finding in report.findings} <= {"F2"}
+    assert report.ok, report.text()
     assert [note for note in report.notes if "of 3 episodes" in note and "resume=True" in note]
-    for name in (".unfinished", "data/chunk-000/file-003.parquet"):
-        shutil.rmtree(tmp_path / "dataset/.unfinished", ignore_errors=True)
-        (tmp_path / "dataset" / name).mkdir() if name == ".unfinished" else (tmp_path / "dataset" / name).touch()
-        assert "resume=True" in check_dataset(tmp_path / "dataset").findings[-1].found
+
+
+def test_dataset_without_cameras_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_dataset, "CAMERAS", ())
+    write_dataset(tmp_path / "dataset")
+    report = check_dataset(tmp_path / "dataset")
+    assert report.ok, report.text()
+    assert report.cameras == 0
+
+
+@pytest.mark.parametrize("left", [".unfinished/videos/file", "data/chunk-000/file-003.parquet"])
+def test_what_a_killed_writer_left_comes_with_advice(left: str, dataset: Path, tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    shutil.copytree(dataset, root)
+    (root / left).parent.mkdir(parents=True, exist_ok=True)
+    (root / left).touch()
+    (finding,) = check_dataset(root).findings
+    assert finding.rule == "F2"
+    assert left.startswith(finding.file)
+    assert "resume=True" in finding.found
+
+
+def test_pictures_large_enough_to_be_sampled_are_valid(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "dataset", scale=4)
+    assert json.loads((tmp_path / "dataset/meta/writer.json").read_text())["image_stride"] == 2
+    report = check_dataset(tmp_path / "dataset")
+    assert report.ok, report.text()
 
 
 def test_black_and_frozen_cameras_are_warnings(tmp_path: Path) -> None:
@@ -122,6 +162,28 @@ def test_few_dimensions_at_a_time_give_the_same_verdict(dataset: Path, monkeypat
     monkeypatch.setattr(statistics.Data, "values", lambda *args: groups.append(args[1].name) or read(*args))
     assert check_dataset(dataset).ok
     assert groups.count("observation.state") == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "broken"), [([[0, 1], [2]], set()), ([[0], [1, 2]], {"F3"}), ([[1, 2], [0]], {"F3"})], ids=str
+)
+def test_episodes_in_several_files(
+    rows: list[list[int]], broken: set[str], dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit of 1000 episodes per file, with 2 in its place."""
+    monkeypatch.setattr(files, "EPISODES_PER_FILE", 2)
+    monkeypatch.setattr(episodes, "EPISODES_PER_FILE", 2)
+    root = tmp_path / "dataset"
+    shutil.copytree(dataset, root)
+    folder = root / "meta/episodes/chunk-000"
+    table = pq.read_table(folder / "file-000.parquet")
+    named = table.schema.get_field_index("meta/episodes/file_index")
+    for number, held in enumerate(rows):
+        part = table.take(held).set_column(named, table.schema.field(named), pa.array([number] * len(held)))
+        pq.write_table(part, folder / f"file-{number:03d}.parquet")
+    report = check_dataset(root)
+    assert {finding.rule for finding in report.findings} == broken, report.text()
+    assert not report.not_checked
 
 
 def test_command_line_tells_valid_invalid_and_no_dataset_apart(

@@ -88,6 +88,19 @@ def test_the_arm_holds_home_against_gravity(simulator: Simulator) -> None:
         np.testing.assert_allclose(simulator.observe().arm_rad, HOME_RAD, atol=1e-4)
 
 
+def test_poses_and_joints_of_an_observation_are_of_one_instant(simulator: Simulator) -> None:
+    """In full swing: a pose that is one inner step old is a tenth of a millimetre off."""
+    simulator.reset(scene(CUBE))
+    simulator.command(Action(np.array(HOME_RAD) + 0.3, FINGER_OPEN_M))
+    for _ in range(3):
+        simulator.advance(BLIND)
+        seen = simulator.observe()
+        expected = hand_pose(seen.arm_rad)
+        assert np.abs(seen.arm_rad_s).max() > 0.5
+        np.testing.assert_allclose(seen.hand_to_world.position, expected.position, atol=1e-9)
+        assert rotation_angle(seen.hand_to_world.quat_wxyz, expected.quat_wxyz) < 1e-9
+
+
 def test_at_home_nothing_touches_but_the_object_and_the_table() -> None:
     model = cell(CUBE)
     data = mujoco.MjData(model)
@@ -213,6 +226,24 @@ def test_an_object_that_was_parked_falls_and_collides_again() -> None:
     mujoco.mj_step(model, data, 960)
     mujoco.mj_kinematics(model, data)
     assert data.xpos[slot.body_id][2] == pytest.approx(TABLE_SURFACE_Z_M + 0.02, abs=1e-4)
+
+
+def test_a_weld_is_gone_without_trace_when_its_object_is_put_anew() -> None:
+    model = cell(CUBE)
+    data = mujoco.MjData(model)
+    before = model.eq_data.copy()
+    slot = ObjectSlot(model, CUBE, 0)
+    for put in (
+        lambda: slot.place(model, data, scene(CUBE).object_pose, (0.5, 0.5, 0.5)),
+        lambda: slot.park(model, data),
+    ):
+        slot.weld(model, data, Pose((0.01, 0.02, 0.1), quat_about_axis((1, 0, 0), 0.3)))
+        assert data.eq_active.any()
+        assert not np.array_equal(model.eq_data, before)
+        mujoco.mj_resetData(model, data)
+        put()
+        assert not data.eq_active.any()
+        np.testing.assert_array_equal(model.eq_data, before)
 
 
 @pytest.mark.parametrize("kind", [CUBE, *YCB.values()], ids=lambda kind: kind.name)
