@@ -17,9 +17,9 @@ from run import product_environment
 
 HERE = Path(__file__).resolve().parent
 SIZE = (64, 64)
-FULL_MB, ROOMY_MB = 2, 64
+FULL_MB, ROOMY_MB = 1, 64
 FILE_LIMIT = 90_000
-"""Bytes that no file may exceed where nothing may be mounted: reached by the episodes' table after some 20 episodes."""
+"""Bytes that no file may exceed where nothing may be mounted: reached by the episodes' table after some 10 episodes."""
 REFUSED = 3
 """Exit code of `kill_child.py` when one of the writer's own errors ended it."""
 
