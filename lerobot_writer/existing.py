@@ -130,7 +130,7 @@ def refresh_statistics(
 
         try:
             moments[name], quantiles[name] = exact_column(parts, contents.frames, dimensions, np.dtype(dtype).itemsize)
-        except (ValueError, KeyError, pa.ArrowException) as error:
+        except (OSError, ValueError, LookupError, pa.ArrowException) as error:
             raise ResumeError(f"{root} is damaged: column {name} of its data cannot be read: {error}") from error
         entries[name] = vector_entry(moments[name], quantiles[name])
     for key, counts in contents.histograms.items():

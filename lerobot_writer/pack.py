@@ -149,6 +149,7 @@ def _pack_video(
                     # opaque: without looking for an encoder of the decoder's name; dav1d has none
                     stream = target.add_stream_from_template(template, opaque=True)
                     stream.time_base = time_base(fps)
+                    stream.codec_context.bit_rate = 0  # the first source's; unknown, as in the written files
                     parameters = template.codec_context.extradata
                 elif template.codec_context.extradata != parameters:
                     raise PackError(f"{source} was encoded with other parameters: it cannot be joined unchanged")

@@ -35,8 +35,12 @@ def rebuilding(root: Path) -> Iterator[Path]:
     for path in (rebuilt, old):
         if path.exists():
             raise DatasetExistsError(f"{path} is in the way; packing {root} needs that name")
-    write_flushed(journal, b"")
-    flush(root.parent)
+    try:
+        write_flushed(journal, b"")
+        flush(root.parent)
+    except OSError:
+        journal.unlink(missing_ok=True)
+        raise
     with holding(journal):
         try:
             rebuilt.mkdir()

@@ -1,0 +1,435 @@
+"""Packing: fewer files, the same dataset; the old one or the new one at every instant."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from failing_disk import Death, FailingDisk
+from writing import (
+    AV1,
+    CAMERAS,
+    Take,
+    add_frame,
+    add_frames,
+    assert_holds,
+    decode,
+    files_of,
+    finish,
+    open_writer,
+    picture,
+    read_data,
+    read_episodes,
+    read_json,
+    record,
+    video_path,
+)
+
+from lerobot_writer import DatasetExistsError, ResumeError, SimLeRobotWriter, StorageError, VideoCodec, WriterError
+from lerobot_writer.check import check_dataset
+from lerobot_writer.pack import PackError, pack_dataset
+
+TAKES = [Take(1, 3), Take(2, 14, "place the cube"), Take(3, 1), Take(4, 5, "a third task")]
+ONE_CAMERA = ("cam_high",)
+PLACES = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+
+
+def write(root: Path, *takes: Take, pack: bool = False, **options: Any) -> None:
+    with open_writer(root, **options) as writer:
+        record(writer, *takes, cameras=options.get("cameras", CAMERAS))
+        writer.finalize(pack=pack)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def numbered(root: Path) -> dict[str, int]:
+    return {kind: len(list((root / kind).rglob("file-*"))) for kind in ("data", "videos", "meta/episodes")}
+
+
+@pytest.mark.parametrize(
+    ("codec", "size"), [(VideoCodec(), (64, 48)), (VideoCodec(preset="medium"), (64, 48)), (AV1, (96, 64))]
+)
+def test_packing_changes_nothing_but_the_places(root: Path, codec: VideoCodec, size: tuple[int, int]) -> None:
+    with open_writer(root, codec=codec, size=size) as writer:
+        for take in TAKES:
+            for frame in range(take.length):
+                add_frame(writer, take.content, frame, done=frame == take.length - 1)
+                for number, camera in enumerate(CAMERAS):
+                    writer.add_video_frame(camera, picture(number, take.content, frame, size))
+            finish(writer, take)
+    rows, episodes = read_data(root), read_episodes(root)
+    pictures = [decode(path) for path in sorted(root.glob("videos/*/*/*"))]
+    others = {
+        name: content for name, content in files_of(root).items() if name.startswith("meta") and "episodes" not in name
+    }
+    pack_dataset(root)
+    assert numbered(root) == {"data": 1, "videos": 2, "meta/episodes": 1}
+    assert read_data(root).equals(rows)
+    assert read_data(root).schema.equals(rows.schema, check_metadata=True)
+    for camera in CAMERAS:
+        packed = decode(video_path(root, camera))
+        before = [rgb for shown in pictures[: len(TAKES)] for rgb in shown]
+        pictures = pictures[len(TAKES) :]
+        np.testing.assert_array_equal(packed, before)
+    after = read_episodes(root)
+    assert after.schema.equals(episodes.schema, check_metadata=True)
+    for name in episodes.column_names:
+        if not (name.startswith(("videos/", "data/")) and name.endswith(PLACES)):
+            assert after[name].equals(episodes[name]), name
+    assert {name: content for name, content in files_of(root).items() if name in others} == others
+    assert_holds(root, TAKES)
+    assert check_dataset(root).ok
+    assert names_in(root.parent) == [root.name]
+
+
+@pytest.mark.parametrize("codec", [VideoCodec(), AV1], ids=["h264", "av1"])
+def test_a_packed_video_is_like_the_written_ones(root: Path, codec: VideoCodec) -> None:
+    """Codec, colours, rate, time base, keyframes at every episode's start, times exactly n / fps."""
+
+    def describe(path: Path) -> tuple[dict[str, Any], list[tuple[bool, int]]]:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            context = stream.codec_context
+            described = {
+                name: getattr(context, name)
+                for name in ("width", "height", "pix_fmt", "colorspace", "color_range", "extradata", "codec_tag")
+            }
+            described |= {"rate": stream.average_rate, "base": stream.time_base, "streams": len(container.streams)}
+            packets = [p for p in container.demux(stream) if p.dts is not None]
+            assert all(p.pts == p.dts for p in packets)
+            return described, [(p.is_keyframe, p.pts) for p in packets]
+
+    takes = [Take(1, 7), Take(2, 5), Take(3, 9)]
+    with open_writer(root, codec=codec, size=(64, 64), cameras=ONE_CAMERA, fps=25) as writer:
+        for take in takes:
+            for frame in range(take.length):
+                add_frame(writer, take.content, frame, done=frame == take.length - 1, fps=25)
+                writer.add_video_frame("cam_high", picture(0, take.content, frame, (64, 64)))
+            finish(writer, take)
+    single = [describe(video_path(root, "cam_high", 0, episode)) for episode in range(3)]
+    pack_dataset(root)
+    packed, packets = describe(video_path(root, "cam_high"))
+    assert packed == single[0][0]
+    ticks = single[0][1][1][1]
+    assert packets == [
+        (is_keyframe, (offset + number) * ticks)
+        for (_, one), offset in zip(single, (0, 7, 12), strict=True)
+        for number, (is_keyframe, _) in enumerate(one)
+    ]
+    assert all(packets[start][0] for start in (0, 7, 12))
+
+
+def test_data_files_are_cut_at_the_stated_size(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root, *TAKES, cameras=ONE_CAMERA)
+    rows = read_data(root)
+    monkeypatch.setattr("lerobot_writer.pack._DATA_FILE_BYTES", 4500)
+    pack_dataset(root)
+    assert 1 < numbered(root)["data"] < len(TAKES)
+    assert read_data(root).equals(rows)
+    assert_holds(root, TAKES, cameras=ONE_CAMERA)
+    write(root, Take(9), cameras=ONE_CAMERA, resume=True)
+    assert_holds(root, [*TAKES, Take(9)], cameras=ONE_CAMERA)
+
+
+def test_pack_resume_pack_and_pack_again(root: Path) -> None:
+    takes: list[Take] = []
+    for content in range(1, 4):
+        new = [Take(content, content + 2), Take(content + 10, 2, "place the cube")]
+        write(root, *new, resume=True)
+        takes += new
+        assert_holds(root, takes)
+        pack_dataset(root)
+        assert numbered(root) == {"data": 1, "videos": 2, "meta/episodes": 1}
+        assert_holds(root, takes)
+    before = files_of(root)
+    pack_dataset(root)
+    assert files_of(root) == before
+    at_once = root.with_name("at once")
+    write(at_once, *takes, pack=True)
+    assert files_of(at_once) == before, "the history leaves no trace"
+    assert check_dataset(root).ok
+
+
+def test_other_files_and_links_are_carried_over(root: Path) -> None:
+    write(root, *TAKES[:2])
+    (root / "notes/deep").mkdir(parents=True)
+    (root / "notes/deep/empty").mkdir()
+    (root / "notes/deep/a.txt").write_text("a")
+    (root / "meta/collection.json").write_text("{}")
+    (root / "README.md").symlink_to("notes/deep/a.txt")
+    (root / "linked").symlink_to("notes/deep", target_is_directory=True)
+    (root / "meta/dangling").symlink_to("nowhere")
+    pack_dataset(root)
+    assert (root / "linked/a.txt").read_text() == (root / "README.md").read_text() == "a"
+    assert (root / "linked").is_symlink()
+    assert (root / "meta/dangling").is_symlink()
+    assert (root / "notes/deep/empty").is_dir()
+    assert (root / "meta/collection.json").read_text() == "{}"
+
+
+def test_where_hard_links_are_impossible_files_are_copied(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*_: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    write(root, *TAKES[:2])
+    monkeypatch.setattr(os, "link", link)
+    pack_dataset(root)
+    assert_holds(root, TAKES[:2])
+    assert check_dataset(root).ok
+
+
+def test_only_a_finalized_dataset_is_packed(tmp_path: Path) -> None:
+    with pytest.raises(ResumeError, match="holds no dataset"):
+        pack_dataset(tmp_path / "nothing")
+    root = tmp_path / "dataset"
+    writer = open_writer(root)
+    record(writer, *TAKES[:2])
+    before = files_of(root)
+    with pytest.raises(ResumeError, match="is being written or packed by somebody else"):
+        pack_dataset(root)
+    add_frames(writer, TAKES[2])
+    del writer
+    gc.collect()
+    with pytest.raises(ResumeError, match="was left unfinished; reopen it with resume=True and finalize it"):
+        pack_dataset(root)
+    shutil.rmtree(root / ".unfinished")  # its quantiles are still those of the first episode
+    with pytest.raises(ResumeError, match="was left unfinished"):
+        pack_dataset(root)
+    assert files_of(root) == before
+    write(root, resume=True, pack=True)
+    assert_holds(root, TAKES[:2])
+
+
+def test_a_dataset_that_is_being_packed_takes_no_writer(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither beside the packing, nor between the moments at which it looks for one."""
+    write(root, *TAKES[:2])
+    refused = 0
+
+    def try_to_write(*_: object) -> None:
+        nonlocal refused
+        for options in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(ResumeError, match=r"somebody else|is being packed"):
+                open_writer(root, **options)
+        with pytest.raises(ResumeError, match="somebody else"):
+            pack_dataset(root)
+        refused += 1
+
+    monkeypatch.setattr("lerobot_writer.pack._write_episodes", _before(try_to_write, "_write_episodes"))
+    pack_dataset(root)
+    assert refused == 1
+    assert_holds(root, TAKES[:2])
+
+
+def _before(first: Any, name: str) -> Any:
+    from lerobot_writer import pack
+
+    real = getattr(pack, name)
+
+    def both(*arguments: Any) -> Any:
+        first()
+        return real(*arguments)
+
+    return both
+
+
+@pytest.mark.parametrize("suffix", [".pack", ".old"])
+def test_a_folder_of_that_name_is_not_touched(root: Path, suffix: str) -> None:
+    write(root, *TAKES[:2])
+    other = root.with_name(root.name + suffix)
+    other.mkdir()
+    (other / "mine.txt").write_text("mine")
+    before = files_of(root.parent)
+    with pytest.raises(DatasetExistsError, match=r"is in the way; packing .* needs that name"):
+        pack_dataset(root)
+    assert files_of(root.parent) == before
+
+
+def swap_videos_frames(root: Path) -> None:
+    shutil.copy(video_path(root, "cam_high", 0, 1), video_path(root, "cam_high", 0, 0))
+
+
+def tear_video(root: Path) -> None:
+    video_path(root, "cam_high", 0, 1).write_bytes(b"no video")
+
+
+def other_parameters(root: Path) -> None:
+    other = root.with_name("other")
+    write(other, *TAKES[:2], cameras=ONE_CAMERA, codec=VideoCodec(preset="slow"))
+    shutil.copy(video_path(other, "cam_high", 0, 1), video_path(root, "cam_high", 0, 1))
+    shutil.rmtree(other)
+
+
+def tear_data(root: Path) -> None:
+    path = root / "data/chunk-000/file-001.parquet"
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def lose_data(root: Path) -> None:
+    (root / "data/chunk-000/file-001.parquet").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (swap_videos_frames, r"the videos of observation.images.cam_high hold 28 frames, the episodes 17"),
+        (tear_video, "cannot pack"),
+        (other_parameters, r"was encoded with other parameters: it cannot be joined unchanged"),
+        (tear_data, "cannot pack"),
+        (lose_data, "has 2 episodes but 1 row groups in its data"),
+    ],
+)
+def test_a_damaged_dataset_stays_as_it_is(root: Path, damage: Any, message: str) -> None:
+    write(root, *TAKES[:2], cameras=ONE_CAMERA)
+    damage(root)
+    before = files_of(root.parent)
+    with pytest.raises((PackError, StorageError), match=message):
+        pack_dataset(root)
+    assert files_of(root.parent) == before
+
+
+def packed_and_unpacked(tmp_path: Path) -> tuple[Path, dict[str, str], dict[str, str]]:
+    template = tmp_path / "template"
+    write(template, *TAKES[:2], cameras=ONE_CAMERA)
+    unpacked = files_of(template)
+    shutil.copytree(template, tmp_path / "packed")
+    pack_dataset(tmp_path / "packed")
+    packed = files_of(tmp_path / "packed")
+    shutil.rmtree(tmp_path / "packed")
+    return template, unpacked, packed
+
+
+@pytest.mark.parametrize("dies", [True, False], ids=["death", "error"])
+@pytest.mark.parametrize("has_exchange", [True, False], ids=["exchange", "two renames"])
+def test_old_or_new_at_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_exchange: bool, dies: bool
+) -> None:
+    """Whatever is there afterwards, the next writer clears it away and goes on."""
+    template, unpacked, packed = packed_and_unpacked(tmp_path)
+    if not has_exchange:
+        monkeypatch.setattr("failing_disk.exchange", lambda a, b: False)
+    outcomes = set()
+    steps = 0
+    for step in range(200):
+        parent = tmp_path / str(step)
+        root = parent / "dataset"
+        shutil.copytree(template, root)
+        disk = FailingDisk(root, step, dies=dies)
+        with disk.mounted():
+            with suppress(Death, WriterError):
+                pack_dataset(root)
+            gc.collect()
+        if disk.failed is None:
+            steps = step
+            break
+        there = files_of(root) if root.exists() else None
+        assert there in (unpacked, packed) or (there is None and not has_exchange), disk.failed
+        if not dies:
+            assert there is not None
+            if disk.failed[0] not in ("rmtree", "unlink"):
+                assert names_in(parent) == ["dataset"], disk.failed
+        write(root, Take(9, 1), cameras=ONE_CAMERA, resume=True)
+        assert_holds(root, [*TAKES[:2], Take(9, 1)], cameras=ONE_CAMERA)
+        outcomes.add("missing" if there is None else "old" if there == unpacked else "new")
+        assert names_in(parent) == ["dataset"]
+        shutil.rmtree(parent)
+    assert steps > 25
+    assert outcomes == {"old", "new", *(["missing"] if dies and not has_exchange else [])}
+
+
+@pytest.mark.parametrize("pack", [True, False], ids=["packing", "reader"])
+def test_the_next_packing_finishes_an_interrupted_one(tmp_path: Path, pack: bool) -> None:
+    template, _, packed = packed_and_unpacked(tmp_path)
+    root = tmp_path / "dataset"
+    shutil.copytree(template, root)
+    shutil.copytree(template, tmp_path / "dataset.pack")
+    root.rename(tmp_path / "dataset.old")
+    (tmp_path / "dataset.pack.journal").touch()
+    if pack:
+        pack_dataset(root)
+        assert files_of(root) == packed
+    else:
+        write(root, resume=True, cameras=ONE_CAMERA)
+        assert_holds(root, TAKES[:2], cameras=ONE_CAMERA)
+    assert names_in(tmp_path) == ["dataset", "template"]
+
+
+def test_a_half_built_folder_never_becomes_the_dataset(tmp_path: Path) -> None:
+    """Killed while building, then the user moves the dataset away: what is left over is no dataset."""
+    root = tmp_path / "dataset"
+    write(root, *TAKES[:2], cameras=ONE_CAMERA)
+    shutil.copytree(root, tmp_path / "dataset.pack")
+    shutil.rmtree(tmp_path / "dataset.pack/data")
+    (tmp_path / "dataset.pack.journal").touch()
+    root.rename(tmp_path / "moved")
+    with open_writer(root, cameras=ONE_CAMERA) as writer:
+        assert writer.num_episodes == 0
+        record(writer, TAKES[2], cameras=ONE_CAMERA)
+    assert_holds(root, TAKES[2:3], cameras=ONE_CAMERA)
+    assert_holds(tmp_path / "moved", TAKES[:2], cameras=ONE_CAMERA)
+    assert names_in(tmp_path) == ["dataset", "moved"]
+
+
+def test_the_old_dataset_is_not_deleted_while_nothing_takes_its_place(tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    write(root, *TAKES[:2], cameras=ONE_CAMERA)
+    root.rename(tmp_path / "dataset.old")
+    (tmp_path / "dataset.pack.journal").touch()
+    root.mkdir()  # by a writer that looked between the two renames
+    write(root, TAKES[2], cameras=ONE_CAMERA, resume=True)
+    assert_holds(root, TAKES[:3], cameras=ONE_CAMERA)
+    assert names_in(tmp_path) == ["dataset"]
+
+
+def test_packing_nothing_is_no_error(root: Path) -> None:
+    write(root, pack=True)
+    assert files_of(root).keys() == {"meta", "meta/writer.json"}
+    write(root, TAKES[0], resume=True, pack=True)
+    assert_holds(root, TAKES[:1])
+
+
+def test_the_statistics_of_a_packed_dataset_reach_all_episodes(root: Path) -> None:
+    write(root, *TAKES, pack=True)
+    assert read_json(root, "writer.json")["quantile_episodes"] == len(TAKES)
+    stats = read_json(root, "stats.json")
+    write(root, resume=True)
+    assert read_json(root, "stats.json") == stats
+
+
+def test_times_are_one_division_of_integers(root: Path) -> None:
+    """Sums of 1/7 s drift; FORMAT.md, E4."""
+    takes = [Take(number, 1 + number % 3) for number in range(12)]
+    with open_writer(root, cameras=ONE_CAMERA, fps=7) as writer:
+        record(writer, *takes, cameras=ONE_CAMERA, fps=7)
+        writer.finalize(pack=True)
+    starts = np.cumsum([0, *(take.length for take in takes)]).tolist()
+    rows = read_episodes(root)
+    key = "videos/observation.images.cam_high"
+    assert rows[f"{key}/from_timestamp"].to_pylist() == [start / 7 for start in starts[:-1]]
+    assert rows[f"{key}/to_timestamp"].to_pylist() == [end / 7 for end in starts[1:]]
+
+
+def test_a_packing_writer_is_ended_even_when_packing_fails(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer: SimLeRobotWriter = open_writer(root, cameras=ONE_CAMERA)
+    record(writer, *TAKES[:2], cameras=ONE_CAMERA)
+    with monkeypatch.context() as patch:
+        patch.setattr("lerobot_writer.pack._write_episodes", _fail)
+        with pytest.raises(StorageError, match=r"cannot pack .*No space left"):
+            writer.finalize(pack=True)
+    assert_holds(root, TAKES[:2], cameras=ONE_CAMERA)
+    assert json.loads((root / "meta/writer.json").read_bytes())["quantile_episodes"] == 2
+    write(root, TAKES[2], cameras=ONE_CAMERA, resume=True)
+    assert_holds(root, TAKES[:3], cameras=ONE_CAMERA)
+
+
+def _fail(*_: object) -> None:
+    raise OSError(28, "No space left on device")
