@@ -39,6 +39,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, compression="snappy", use_dictionary=True, row_group_size=max(1, table.num_rows))
     flush(path)
+    pa.default_memory_pool().release_unused()  # Arrow keeps 10 to 15 MB otherwise
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -64,7 +65,8 @@ def column_parts(path: Path, column: str) -> Iterator[NDArray[Any]]:
         for group in range(file.num_row_groups):
             array = file.read_row_group(group, columns=[column], use_threads=False).column(0).combine_chunks()
             rows = len(array)
-            flat = array.flatten() if pa.types.is_fixed_size_list(array.type) else array
+            # Not flatten(), which loads pyarrow.compute: a row group just read begins at its values' begin.
+            flat = array.values if pa.types.is_fixed_size_list(array.type) else array
             yield flat.to_numpy(zero_copy_only=False).reshape(rows, -1)
 
 
