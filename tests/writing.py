@@ -92,13 +92,13 @@ def picture(camera: int, content: int, frame: int, size: tuple[int, int] = SIZE)
     return rgb.astype(np.uint8)
 
 
-def picture_number(rgb: NDArray[np.uint8]) -> tuple[int, int, int]:
+def picture_number(decoded: NDArray[np.uint8]) -> tuple[int, int, int]:
     """Camera, content and frame of a decoded picture."""
-    number, columns = 0, rgb.shape[1] // _ID_BLOCK
+    number, columns = 0, decoded.shape[1] // _ID_BLOCK
     for bit in range(_ID_BITS):
         row, column = divmod(bit, columns)
         middle = (row * _ID_BLOCK + _ID_BLOCK // 2, column * _ID_BLOCK + _ID_BLOCK // 2)
-        number |= int(rgb[middle].mean() > 125) << bit
+        number |= int(decoded[middle] > 125) << bit
     return number >> 14, number >> 6 & 0xFF, number & 0x3F
 
 
@@ -147,8 +147,9 @@ def read_parquet(path: Path) -> pa.Table:
 
 
 def decode(path: Path) -> list[NDArray[np.uint8]]:
+    """The pictures as they are stored, yuv420p: shape (height * 3 // 2, width), brightness first."""
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return [frame.to_ndarray() for frame in container.decode(video=0)]
 
 
 def video_path(root: Path, camera: str, chunk: int = 0, file: int = 0) -> Path:
@@ -207,7 +208,7 @@ def assert_holds(
                 pictures[path] = decode(path)
             first, end = row[f"{key}/from_timestamp"] * fps, row[f"{key}/to_timestamp"] * fps
             assert round(end) - round(first) == take.length
-            shown = [picture_number(rgb) for rgb in pictures[path][round(first) : round(end)]]
+            shown = [picture_number(decoded) for decoded in pictures[path][round(first) : round(end)]]
             assert shown == [(number, take.content, frame) for frame in range(take.length)]
     if not left_overs:
         assert set((root / "data").glob("*/*")) == named["data"]

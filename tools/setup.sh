@@ -32,7 +32,9 @@ try:
     ctypes.CDLL("libOpenGL.so.0")
 except OSError:
     sys.exit(1)
-sys.exit(not (glob.glob("/usr/lib*/**/dri/*_dri.so", recursive=True) or glob.glob("/usr/lib*/**/libnvidia-egl*", recursive=True) or glob.glob("/usr/lib*/**/libgallium*", recursive=True)))
+folders = ("/usr/lib", "/usr/lib64", "/usr/lib/*-linux-gnu")
+drivers = ("dri/*_dri.so", "libgallium*.so", "libEGL_nvidia.so*")
+sys.exit(not any(glob.glob(f"{folder}/{driver}") for folder in folders for driver in drivers))
 PYTHON
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"

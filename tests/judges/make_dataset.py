@@ -7,6 +7,7 @@ dataset DIR lies DIR.truth.json, what it holds.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -105,7 +106,10 @@ def write_all(out: Path) -> list[Path]:
 def go_on(root: Path) -> None:
     """Open a dataset with `resume=True`, whoever wrote it last, and add an episode."""
     expected = Truth.load(truth_path(root))
-    with open_writer(root, expected, resume=True) as writer:
+    info = json.loads((root / "meta/info.json").read_text(encoding="utf-8"))
+    video = info["features"][f"observation.images.{truth.CAMERAS[0]}"]["info"]
+    codec = VideoCodec(*(video[f"video.{name}"] for name in ("codec", "preset", "crf", "g")))
+    with open_writer(root, expected, resume=True, codec=codec) as writer:
         add_episode(writer, expected, ADDED_BY_US)
         writer.finalize()
     replace(expected, episodes=(*expected.episodes, ADDED_BY_US)).save(truth_path(root))

@@ -78,7 +78,7 @@ def test_packing_changes_nothing_but_the_places(root: Path, codec: VideoCodec, s
     assert read_data(root).schema.equals(rows.schema, check_metadata=True)
     for camera in CAMERAS:
         packed = decode(video_path(root, camera))
-        before = [rgb for shown in pictures[: len(TAKES)] for rgb in shown]
+        before = [decoded for shown in pictures[: len(TAKES)] for decoded in shown]
         pictures = pictures[len(TAKES) :]
         np.testing.assert_array_equal(packed, before)
     after = read_episodes(root)
@@ -243,6 +243,26 @@ def _before(first: Any, name: str) -> Any:
     return both
 
 
+def test_a_writer_that_looked_too_early_for_a_packing_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It saw no journal, then a packing by two renames begins: the folder that the writer makes between the two is
+    replaced when the second comes, and must not have got an episode."""
+    write(root, *TAKES[:2])
+    journal = root.with_name("dataset.pack.journal")
+
+    def begin(folder: Path) -> None:
+        root.rename(root.with_name("dataset.old"))
+        journal.touch()
+        folder.mkdir()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lerobot_writer.writer.make_directory", begin)
+        with pytest.raises(ResumeError, match="is being packed; try again when that has ended"):
+            open_writer(root, resume=True)
+    assert list(root.iterdir()) == []
+    write(root, TAKES[2], resume=True)
+    assert_holds(root, TAKES[:3])
+
+
 @pytest.mark.parametrize("suffix", [".pack", ".old"])
 def test_a_folder_of_that_name_is_not_touched(root: Path, suffix: str) -> None:
     write(root, *TAKES[:2])
@@ -335,10 +355,8 @@ def test_old_or_new_at_every_step(
         root = parent / "dataset"
         shutil.copytree(template, root)
         disk = FailingDisk(root, step, dies=dies)
-        with disk.mounted():
-            with suppress(Death, WriterError):
-                pack_dataset(root)
-            gc.collect()
+        with disk.mounted(), suppress(Death, WriterError):
+            pack_dataset(root)
         assert disk.failed is not None
         there = files_of(root) if root.exists() else None
         assert there in (unpacked, packed) or (there is None and not has_exchange), disk.failed

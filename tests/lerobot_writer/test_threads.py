@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -436,3 +438,26 @@ def test_a_disk_that_fails_while_committing_does_not_hang_a_repeated_finish(
         writer.discard_episode()
         record(writer, Take(2))
     assert_holds(root, [Take(2)])
+
+
+ENDS_WITHOUT_FINALIZE = """
+import sys
+sys.path[:0] = {path!r}
+from pathlib import Path
+from writing import Take, add_frames, open_writer, record
+writer = open_writer(Path({root!r}))
+record(writer, Take(1))
+add_frames(writer, Take(2, 30), 25)
+{how}
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("", 0), ("sys.exit(3)", 3), ("__import__('os')._exit(4)", 4)])
+def test_a_process_that_ends_without_finalize_ends_quietly(root: Path, how: str, code: int) -> None:
+    script = ENDS_WITHOUT_FINALIZE.format(path=sys.path, root=str(root), how=how)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert_holds(root, [Take(1)], left_overs=True)
+    with open_writer(root, resume=True) as writer:
+        record(writer, Take(3))
+    assert_holds(root, [Take(1), Take(3)])
