@@ -131,7 +131,10 @@ def _print_summary(collection: Collection, config: CollectConfig, elapsed_s: flo
         median_mm = statistics.median(ledger.placement_errors_m) * 1000
         lines.append(f"  placement  median {median_mm:.2f} mm, worst {max(ledger.placement_errors_m) * 1000:.2f} mm")
         lines.append(f"  speed      at most {ledger.max_joint_speed_fraction:.0%} of a joint's velocity limit")
-    lines.append(f"  time       {elapsed_s:.1f} s, {collection.frames_recorded / max(elapsed_s, 1e-9):.0f} frames/s")
+    if collection.frames_recorded:
+        lines.append(f"  time       {elapsed_s:.1f} s, {collection.frames_recorded / elapsed_s:.0f} frames/s")
+    elif code == DONE:
+        lines.append("Nothing was left to collect.")
     if code >= 128:
         lines.append(f"Interrupted; the dataset is valid. Continue with --resume --output {config.output}")
     elif code == TOO_FEW_EPISODES:

@@ -30,6 +30,7 @@ from writing import (
 )
 
 from lerobot_writer import OrderError, SimLeRobotWriter
+from lerobot_writer.pack import pack_dataset
 
 TAKES = [Take(1, 3), Take(2, 5, "place the cube"), Take(3, 1), Take(4, 4, "place the cube")]
 
@@ -277,6 +278,9 @@ def test_a_linked_folder_stays_a_link(tmp_path: Path) -> None:
     ]
     with open_writer(link, resume=True) as writer:
         record(writer, TAKES[2])
+    assert_holds(link, TAKES[:3])
+    pack_dataset(link)
+    assert link.is_symlink()
     assert_holds(link, TAKES[:3])
 
 
