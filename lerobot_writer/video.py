@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import traceback
@@ -99,6 +100,8 @@ class _Mp4:
 
     def __init__(self, path: Path, fps: int, width: int, height: int, codec: VideoCodec, reformatter: Any) -> None:
         self.path = path
+        if codec.name == "av1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors only; SVT-AV1 prints 20 lines per file otherwise
         self._container = open_mp4(path, fps)
         self._stream = self._container.add_stream(_ENCODERS[codec.name], rate=fps, options=codec.options())
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
