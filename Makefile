@@ -12,7 +12,8 @@ help: ## this list
 demo: $(VENV)/.installed ## set up, collect five episodes on the embedded simulator, check the dataset
 	$(BIN)/isaac-collect collect --num-episodes 5 --seed 42 --output $(DEMO) --resume
 	$(BIN)/isaac-collect check $(DEMO)
-	@echo 'Ready. In LeRobot: LeRobotDataset("isaac-collect/pick_place", root="$(abspath $(DEMO))")'
+	@echo "In LeRobot: from lerobot.datasets.lerobot_dataset import LeRobotDataset; \
+	LeRobotDataset('isaac-collect/pick_place', root='$(abspath $(DEMO))')"
 
 test: $(VENV)/.installed-dev ## set up, run all tests but the long ones
 	$(BIN)/python -m pytest

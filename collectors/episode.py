@@ -7,6 +7,7 @@ into the generator. Whatever ends the generator, its end or `close()`, the weld 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -24,7 +25,7 @@ from collectors.features import (
     state_row,
 )
 from collectors.franka import FINGER_OPEN_M, HOME_RAD, JOINT_VELOCITY_LIMIT_RAD_S
-from collectors.geometry import Array, Pose, quat_rotate
+from collectors.geometry import Array, Pose, quat_rotate, rotation_angle
 from collectors.kinematics import fingertip_position
 from collectors.objects import lowest_point_m
 from collectors.scene import TABLE_SURFACE_Z_M, Scene
@@ -40,6 +41,7 @@ HOME_REACHED_RAD: Final = 0.01
 
 ATTACH_MAX_XY_M: Final = 0.02  # fingertips to grasp point: what a real grasp could bridge
 ATTACH_MAX_Z_M: Final = 0.03
+ATTACH_MAX_FINGER_GAP_M: Final = 0.003  # between a finger and the object: the fingers must have closed on it
 WELD_DRIFT_TICKS: Final = 2
 WELD_MAX_DRIFT_M: Final = 0.002
 CLOCK_TOLERANCE_S: Final = 1e-6
@@ -77,11 +79,11 @@ class EpisodeOutcome:
     """What came of an attempt.
 
     failure_reason: "" on success; "missed_grasp", "dropped", "off_target", "not_home" or "simulator_error". frames:
-    rows recorded. lifted_m: how far the object's lowest point came off the table at most. max_joint_speed_rad_s: of any
-    joint, measured at the ticks; max_joint_speed_fraction: the same as a fraction of the joint's limit. attach_frame,
-    detach_frame: first row with, and first row again without the weld; -1 where that never happened. attach_error_m:
-    from fingertips to grasp point at the attach, or where it was refused. waypoint_error_m: planned against reached
-    position of the hand at the end of each phase. segment_frames: rows of each phase.
+    rows recorded. lifted_m: how far the object's lowest point came off the table at most. max_joint_speed_rad_s: the
+    peak of any joint, between the ticks too; max_joint_speed_fraction: the same as a fraction of the joint's limit.
+    attach_frame, detach_frame: first row with, and first row again without the weld; -1 where that never happened.
+    attach_error_m: from fingertips to grasp point at the attach, or where it was refused. waypoint_error_m: planned
+    against reached position of the hand at the end of each phase. segment_frames: rows of each phase.
     """
 
     failure_reason: str
@@ -120,9 +122,9 @@ class _Measured:
     def see(self, observation: Observation, scene: Scene) -> None:
         height_m = lowest_point_m(scene.kind, observation.object_to_world) - TABLE_SURFACE_Z_M
         self.lifted_m = max(self.lifted_m, height_m)
-        speeds = np.abs(observation.arm_rad_s)
-        self.speed_rad_s = max(self.speed_rad_s, float(speeds.max()))
-        self.speed_fraction = max(self.speed_fraction, float((speeds / JOINT_VELOCITY_LIMIT_RAD_S).max()))
+        peaks = observation.arm_peak_rad_s
+        self.speed_rad_s = max(self.speed_rad_s, float(peaks.max()))
+        self.speed_fraction = max(self.speed_fraction, float((peaks / JOINT_VELOCITY_LIMIT_RAD_S).max()))
 
     def outcome(self, failure_reason: str, frames: int, success_2cm: bool, placement_error_m: float) -> EpisodeOutcome:
         return EpisodeOutcome(
@@ -222,15 +224,14 @@ def _episode(
             progress.frame = frame
             observation = yield from advance(simulator, observation, action, images=not last)
             measured.see(observation, plan.scene)
-            weld.check(observation)
+            weld.check(observation, plan.scene)
         reached_m = observation.hand_to_world.position
         measured.waypoint_error_m.append(float(np.linalg.norm(waypoint.hand_to_world.position - reached_m)))
         measured.segment_frames.append(len(segment.actions))
         _log.debug("episode %d %s: hand off by %.4f m", episode_index, segment.phase, measured.waypoint_error_m[-1])
         if segment.then == "attach":
-            error = _grasp_error(observation, plan.scene)
-            measured.attach_error_m = float(np.linalg.norm(error))
-            if np.hypot(error[0], error[1]) <= ATTACH_MAX_XY_M and abs(error[2]) <= ATTACH_MAX_Z_M:
+            measured.attach_error_m = float(np.linalg.norm(_grasp_error(observation, plan.scene)))
+            if _may_attach(observation, plan.scene):
                 simulator.attach()
                 weld.begin(observation)
                 measured.grasped, measured.attach_frame = True, frame
@@ -281,6 +282,13 @@ def _grasp_error(observation: Observation, scene: Scene) -> Array:
     return fingertip_position(observation.hand_to_world) - grasp_point(scene, observation.object_to_world)
 
 
+def _may_attach(observation: Observation, scene: Scene) -> bool:
+    """Whether a real grasp would hold: the fingertips at the grasp point, the fingers closed on the object."""
+    x, y, z = _grasp_error(observation, scene)
+    gap_m = float(observation.finger_m.max()) - scene.kind.size_m[0] / 2
+    return bool(np.hypot(x, y) <= ATTACH_MAX_XY_M and abs(z) <= ATTACH_MAX_Z_M and gap_m <= ATTACH_MAX_FINGER_GAP_M)
+
+
 def _placement_error(observation: Observation, scene: Scene) -> float:
     return float(np.linalg.norm(observation.object_to_world.position[:2] - scene.goal_xy_m))
 
@@ -289,20 +297,23 @@ class _WeldWatch:
     """Sees that the object keeps its place in the hand over the first ticks of a weld."""
 
     def __init__(self) -> None:
-        self._attached_m: Array | None = None
+        self._attached: Pose | None = None
         self._left = 0
 
     def begin(self, observation: Observation) -> None:
-        self._attached_m, self._left = _object_in_hand(observation), WELD_DRIFT_TICKS
+        self._attached, self._left = _object_to_hand(observation), WELD_DRIFT_TICKS
 
     def end(self) -> None:
-        self._attached_m = None
+        self._attached = None
 
-    def check(self, observation: Observation) -> None:
-        if self._attached_m is None or not self._left:
+    def check(self, observation: Observation, scene: Scene) -> None:
+        if self._attached is None or not self._left:
             return
         self._left -= 1
-        drift_m = float(np.linalg.norm(_object_in_hand(observation) - self._attached_m))
+        now = _object_to_hand(observation)
+        # No point of the object moves farther than its centre plus the turn of its farthest corner.
+        turned_m = rotation_angle(self._attached.quat_wxyz, now.quat_wxyz) * math.dist(scene.kind.size_m, (0, 0, 0)) / 2
+        drift_m = float(np.linalg.norm(now.position - self._attached.position)) + turned_m
         if drift_m > WELD_MAX_DRIFT_M:
             raise SimulatorError(
                 f"the welded object moved by {drift_m * 1000:.2f} mm in the hand; "
@@ -310,5 +321,5 @@ class _WeldWatch:
             )
 
 
-def _object_in_hand(observation: Observation) -> Array:
-    return (observation.hand_to_world.inverse() @ observation.object_to_world).position
+def _object_to_hand(observation: Observation) -> Pose:
+    return observation.hand_to_world.inverse() @ observation.object_to_world

@@ -12,6 +12,11 @@ JOINT_LOWER_RAD: Final = (-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, 
 JOINT_UPPER_RAD: Final = (2.8973, 1.7628, 2.8973, -0.0698, 2.8973, 3.7525, 2.8973)
 JOINT_VELOCITY_LIMIT_RAD_S: Final = (2.1750, 2.1750, 2.1750, 2.1750, 2.6100, 2.6100, 2.6100)
 
+FINGER_VELOCITY_LIMIT_M_S: Final = 0.05  # each finger; Franka Hand datasheet: travel speed 50 mm/s per finger
+
+# The joints' position servos follow a target like a first-order lag of this time constant: damping over stiffness.
+SERVO_LAG_S: Final = 0.1
+
 # Modified Denavit-Hartenberg parameters, same document: (a [m], d [m], alpha [rad]) of joints 1 to 7, then the flange.
 DH_CRAIG: Final = (
     (0.0, 0.333, 0.0),

@@ -49,14 +49,16 @@ class Observation:
     """The world at one instant.
 
     time_s: simulated time since `reset`. arm_rad, arm_rad_s: joint positions and velocities, shape (7,).
-    finger_m: position of each finger, shape (2,). hand_to_world: pose of panda_hand. object_to_world: pose of the
-    object's centre. images: camera name to RGB, uint8, shape (height, width, 3); empty unless asked for. The arrays
-    belong to the caller: the simulator does not write to them again.
+    arm_peak_rad_s: largest absolute velocity of each joint during the last control period, shape (7,); a servo is
+    faster between two instants than at them. finger_m: position of each finger, shape (2,). hand_to_world: pose of
+    panda_hand. object_to_world: pose of the object's centre. images: camera name to RGB, uint8, shape (height, width,
+    3); empty unless asked for. The arrays belong to the caller: the simulator does not write to them again.
     """
 
     time_s: float
     arm_rad: Array
     arm_rad_s: Array
+    arm_peak_rad_s: Array
     finger_m: Array
     hand_to_world: Pose
     object_to_world: Pose

@@ -11,9 +11,7 @@ from collectors.geometry import Array, Pose
 from collectors.objects import ObjectKind
 from collectors.scene import Scene
 from collectors.tasks.pick_place import Judgement, PickPlace
-from collectors.waypoints import Plan, UnreachableError
-
-__all__ = ["TASKS", "Judgement", "Task", "UnreachableError"]
+from collectors.waypoints import Plan
 
 
 class Task(Protocol):

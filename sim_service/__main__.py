@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import sim_service
 from collectors.replay import joint_deviation, replay
 from collectors.simulator import SimulatorError
 from lerobot_writer.check import check_dataset
@@ -21,16 +22,19 @@ from sim_service.simulators import SimulatorUnavailable, open_simulator
 REPLAY_TOLERANCE = 1e-6  # rad, m and rad/s; MuJoCo repeats itself to the bit on one machine
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The environment counts for the command that is asked for alone."""
     parser = argparse.ArgumentParser(
         prog="isaac-collect", description="Franka pick-and-place demonstrations as LeRobot v3.0 datasets."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {sim_service.__version__}")
     parser.add_argument("--verbose", action="store_true", help="log what each phase of an episode reached")
     commands = parser.add_subparsers(dest="command", required=True)
 
     collect = commands.add_parser("collect", help="collect episodes into a dataset")
     add_collect_flags(collect)
-    apply_environment(collect)
+    if next((word for word in arguments if not word.startswith("-")), None) == "collect":
+        apply_environment(collect)
 
     check = commands.add_parser("check", help="check a dataset against every rule of the format")
     check.add_argument("dataset", type=Path)
@@ -49,8 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        parsed = build_parser().parse_args(arguments)
+        parsed = build_parser(words).parse_args(words)
         _set_up_logging(parsed.verbose)
         if parsed.command == "collect":
             return run_collect(collect_config(parsed))
@@ -100,6 +105,8 @@ def _replay(root: Path, episode: int) -> int:
 
 
 def _sheet(root: Path, picture: Path, episodes: Sequence[int] | None, width_px: int) -> int:
+    if width_px < 1:
+        raise ConfigError(f"--width must be at least 1, got {width_px}")
     dataset = open_dataset(root)
     chosen = list(episodes) if episodes else list(range(min(4, len(dataset.rows))))
     write_contact_sheet(dataset, chosen, picture, width_px)

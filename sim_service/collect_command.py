@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
+import shlex
 import statistics
 import sys
 import time
@@ -12,7 +12,8 @@ from typing import Any, Final
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from lerobot_writer import WriterError
+from collectors.simulator import Simulator
+from lerobot_writer import DatasetExistsError, WriterError
 from sim_service.collection import REPO_ID, Collection, step
 from sim_service.config import CollectConfig
 from sim_service.ledger import LedgerError
@@ -24,50 +25,55 @@ FAILED: Final = 1
 BAD_ARGUMENTS: Final = 2
 TOO_FEW_EPISODES: Final = 3
 
-_log = logging.getLogger(__name__)
-
 
 def run_collect(config: CollectConfig) -> int:
-    """Collect, and return the exit code."""
+    """Collect, and return the exit code. With `config.json` one line on standard output says what came of it."""
+    began_s = time.monotonic()
     with StopRequest() as stop:
-        try:
-            simulator = open_simulator(config.simulator, config.settings)
-        except SimulatorUnavailable as error:
-            print(f"isaac-collect: {error}", file=sys.stderr)
-            return BAD_ARGUMENTS
-        try:
-            try:
-                collection = Collection(config, simulator)
-            except (WriterError, LedgerError, OSError) as error:
-                print(f"isaac-collect: {error}{_resume_hint(config, error)}", file=sys.stderr)
-                return BAD_ARGUMENTS
-            began_s = time.monotonic()
-            try:
-                _drive(collection, simulator, config, stop)
-            except WriterError as error:
-                print(f"isaac-collect: {error}", file=sys.stderr)
-                print(
-                    f"Every finished episode is safe. Continue with --resume --output {config.output}", file=sys.stderr
-                )
-                return FAILED
-            elapsed_s = time.monotonic() - began_s
-        finally:
-            simulator.close()
+        collection, error = _collect(config, stop)
+    elapsed_s = time.monotonic() - began_s
+    if error is not None:
+        print(f"isaac-collect: {error}", file=sys.stderr)
+        code = BAD_ARGUMENTS if collection is None else FAILED
+        if collection is not None:
+            print(f"Every finished episode is safe. {_how_to_go_on(config)}", file=sys.stderr)
+    else:
         code = DONE
-        if collection.ledger.episodes < config.num_episodes:
+        if collection is None or collection.ledger.recorded_of(config.num_episodes) < config.num_episodes:
             code = stop.exit_code or TOO_FEW_EPISODES
+    if collection is not None and error is None:
         _print_summary(collection, config, elapsed_s, code)
-        if config.json:
-            print(json.dumps(_result(collection, config, elapsed_s, code)))
-        return code
+    if config.json:
+        print(json.dumps(_result(collection, config, elapsed_s, code, error)))
+    return code
 
 
-def _drive(collection: Collection, simulator: Any, config: CollectConfig, stop: StopRequest) -> None:
+def _collect(config: CollectConfig, stop: StopRequest) -> tuple[Collection | None, Exception | None]:
+    """The collection, where one could be opened, and the error that ended it."""
+    try:
+        simulator = open_simulator(config.simulator, config.settings)
+    except SimulatorUnavailable as error:
+        return None, error
+    collection: Collection | None = None
+    try:
+        collection = Collection(config, simulator)
+        _drive(collection, simulator, stop, config.num_episodes)
+    except DatasetExistsError as error:
+        hint = "" if config.resume else " (--resume continues a dataset)"
+        return None, DatasetExistsError(f"{error}{hint}")
+    except (WriterError, LedgerError) as error:
+        return collection, error
+    finally:
+        simulator.close()
+    return collection, None
+
+
+def _drive(collection: Collection, simulator: Simulator, stop: StopRequest, num_episodes: int) -> None:
     ledger = collection.ledger
     settled = ledger.episodes + ledger.exhausted
     # disable=None: no bar where the output is no terminal; there every episode gets a line of its own.
     bar = tqdm(
-        total=max(config.num_episodes, settled),
+        total=max(num_episodes, settled),
         initial=settled,
         unit="episode",
         file=sys.stderr,
@@ -94,7 +100,7 @@ def _drive(collection: Collection, simulator: Any, config: CollectConfig, stop: 
                 bar.set_postfix_str(f"{success:.1%} of attempts succeed, {rate:.0f} frames/s", refresh=False)
                 bar.update(now_settled - settled)
                 if bar.disable:
-                    _print_progress(now_settled, config.num_episodes, success, rate, frames - frames_before)
+                    _print_progress(now_settled, num_episodes, success, rate, frames - frames_before)
                 settled, frames_before = now_settled, frames
 
 
@@ -105,16 +111,27 @@ def _print_progress(settled: int, wanted: int, success: float, rate: float, fram
     )
 
 
-def _result(collection: Collection, config: CollectConfig, elapsed_s: float, code: int) -> dict[str, Any]:
-    return {
-        "exit_code": code,
-        "output": str(config.output),
-        "requested": config.num_episodes,
-        **collection.ledger.totals(),
-        "frames": collection.num_frames,
-        "seconds": round(elapsed_s, 3),
-        "frames_per_s": round(collection.frames_recorded / max(elapsed_s, 1e-9), 2),
-    }
+def _result(
+    collection: Collection | None, config: CollectConfig, elapsed_s: float, code: int, error: Exception | None
+) -> dict[str, Any]:
+    result: dict[str, Any] = {"exit_code": code, "output": str(config.output), "requested": config.num_episodes}
+    if error is not None:
+        result["error"] = str(error)
+    if collection is not None:
+        rate = collection.frames_recorded / max(elapsed_s, 1e-9)
+        result |= {**collection.ledger.totals(), "frames": collection.num_frames, "frames_per_s": round(rate, 2)}
+    return {**result, "seconds": round(elapsed_s, 3)}
+
+
+def _how_to_go_on(config: CollectConfig) -> str:
+    """The command that continues, with every flag that must be the same."""
+    words = ["isaac-collect", "collect", "--resume", "--output", str(config.output)]
+    words += ["--num-episodes", str(config.num_episodes), "--seed", str(config.seed)]
+    words += ["--simulator", config.simulator, "--render-preset", config.settings.render_preset]
+    words += ["--fps", str(config.settings.fps), "--steps-per-segment", str(config.steps_per_segment)]
+    words += ["--waypoint-noise", str(config.waypoint_noise_rad), "--max-attempts", str(config.max_attempts)]
+    words += ["--use-ycb"] * config.settings.use_ycb + ["--keep-failures"] * config.keep_failures
+    return f"Continue with: {shlex.join(words)}"
 
 
 def _print_summary(collection: Collection, config: CollectConfig, elapsed_s: float, code: int) -> None:
@@ -136,7 +153,8 @@ def _print_summary(collection: Collection, config: CollectConfig, elapsed_s: flo
     elif code == DONE:
         lines.append("Nothing was left to collect.")
     if code >= 128:
-        lines.append(f"Interrupted; the dataset is valid. Continue with --resume --output {config.output}")
+        state = "every finished episode is in the dataset" if ledger.episodes else "no episode was finished"
+        lines.append(f"Interrupted; {state}. {_how_to_go_on(config)}")
     elif code == TOO_FEW_EPISODES:
         lines.append(f"Fewer episodes than asked: {ledger.exhausted} gave up after {config.max_attempts} attempts each")
     if ledger.episodes:
@@ -144,7 +162,3 @@ def _print_summary(collection: Collection, config: CollectConfig, elapsed_s: flo
         lines.append("  from lerobot.datasets.lerobot_dataset import LeRobotDataset")
         lines.append(f'  dataset = LeRobotDataset("{REPO_ID}", root="{config.output}")')
     print("\n".join(lines), file=sys.stderr)
-
-
-def _resume_hint(config: CollectConfig, error: Exception) -> str:
-    return " (--resume continues a dataset)" if isinstance(error, FileExistsError) and not config.resume else ""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import platform
 from collections.abc import Generator, Mapping
+from contextlib import suppress
+from importlib import metadata
 from typing import Any, Final, TypeVar
 
 import numpy as np
 
+import sim_service
 from collectors.episode import EpisodeOutcome, EpisodeProgress, run_episode
 from collectors.features import ACTION_NAMES, EXTRA_FEATURES, ROBOT_TYPE, STATE_NAMES
 from collectors.geometry import Pose
@@ -16,7 +20,7 @@ from collectors.kinematics import hand_pose
 from collectors.simulator import Simulator, SimulatorError, Tick
 from collectors.task import TASKS, Task
 from collectors.waypoints import Plan, UnreachableError
-from lerobot_writer import ResumeError, SimLeRobotWriter
+from lerobot_writer import ResumeError, SimLeRobotWriter, WriterError
 from sim_service.config import CollectConfig
 from sim_service.ledger import Ledger
 
@@ -52,15 +56,14 @@ class Collection:
 
     `run()` is the generator that a host drives, one yield per control tick. Closing it at any tick discards the open
     episode and finalizes the dataset, with every finished episode in it. `ledger` says what was done so far, `progress`
-    where the present episode is. Raises WriterError or LedgerError from the constructor when the dataset in the output
-    folder cannot be started or continued, with nothing changed in it.
+    where the present episode is. The constructor raises WriterError or LedgerError when the dataset in the output
+    folder cannot be started or continued.
     """
 
     def __init__(self, config: CollectConfig, simulator: Simulator) -> None:
         self._config, self._simulator = config, simulator
         self._task: Task = TASKS[TASK_NAME](simulator.objects, config.waypoint_noise_rad)
         self.progress = EpisodeProgress()
-        self.current_index = -1
         self.frames_recorded = 0
         configuration = describe_configuration(config, simulator)
         if config.resume:
@@ -102,12 +105,18 @@ class Collection:
             self._writer.discard_episode()
             self._writer.finalize()
             raise
+        except BaseException:
+            with suppress(
+                WriterError
+            ):  # the first error is the one to tell; the dataset is as whole as the disk allows
+                self._writer.discard_episode()
+                self._writer.finalize()
+            raise
         self._writer.finalize()
 
     def _collect_index(self, index: int) -> Generator[Tick, None, None]:
         failures: list[str] = []
         for attempt in range(self._config.max_attempts):
-            self.current_index = index
             plan, outcome = yield from self._attempt(index, attempt)
             recordable = plan is not None and outcome.frames > 0 and outcome.failure_reason != "simulator_error"
             if plan is not None and recordable and (outcome.success or self._config.keep_failures):
@@ -160,7 +169,19 @@ def describe_configuration(config: CollectConfig, simulator: Simulator) -> dict[
         "objects": [kind.name for kind in simulator.objects],
         "cameras": {camera.name: dataclasses.asdict(camera) for camera in simulator.cameras},
         "simulator": simulator.versions["simulator"],
-        "versions": dict(simulator.versions),
+        "renderer": simulator.versions["renderer"].partition(":")[0],
+        "versions": {**_library_versions(), **simulator.versions},
+    }
+
+
+def _library_versions() -> dict[str, str]:
+    """Of everything besides the simulator that an episode's bytes depend on."""
+    libraries = {name: metadata.version(name) for name in ("numpy", "pyarrow", "av")}
+    return {
+        "isaac-collect": sim_service.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **libraries,
     }
 
 

@@ -17,6 +17,9 @@ _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 
 
+_SWITCH = argparse.BooleanOptionalAction  # so that a flag can win over the environment either way
+
+
 class ConfigError(ValueError):
     """A value that cannot be used; the message says what was asked, what is allowed and how to change it."""
 
@@ -42,22 +45,30 @@ def add_collect_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `collect`; each can also come from the environment, as ISAAC_COLLECT_<FLAG>."""
     add = parser.add_argument
     add("--num-episodes", type=int, default=50, metavar="N", help="episodes in the finished dataset")
-    add("--output", type=Path, required=True, metavar="DIR", help="folder of the dataset; must be new unless --resume")
-    add("--resume", action="store_true", help="continue the dataset in DIR, or start it where there is none")
+    add(
+        "--output",
+        type=_folder,
+        required=True,
+        metavar="DIR",
+        help="folder of the dataset; must be new unless --resume",
+    )
+    add("--resume", action=_SWITCH, default=False, help="continue the dataset in DIR, or start it where there is none")
     add("--seed", type=int, default=12345, help="episode e is the same for the same seed, whatever else ran")
-    add("--simulator", choices=SIMULATOR_NAMES, default="auto", help="auto: Isaac Sim where installed, else MuJoCo")
+    add("--simulator", choices=SIMULATOR_NAMES, default="auto", help="auto: the embedded MuJoCo, for now")
     add("--render-preset", choices=RENDER_PRESETS, default="default", help="look and cost of MuJoCo's pictures")
     add("--fps", type=int, default=30, help="control and camera rate [1/s], a divisor of 120")
     add("--steps-per-segment", type=int, default=30, metavar="N", help="frames per motion segment, nine to an episode")
     add("--waypoint-noise", type=float, default=0.05, metavar="RAD", help="noise on joints at free-space waypoints")
-    add("--use-ycb", action="store_true", help="YCB objects instead of the cube")
+    add("--use-ycb", action=_SWITCH, default=False, help="YCB objects instead of the cube")
     add("--num-objects", type=int, default=1, metavar="N", help="objects on the table; only 1 for now")
     add("--max-attempts", type=int, default=5, metavar="N", help="tries per episode before it is given up")
-    add("--keep-failures", action="store_true", help="record failed attempts, marked, instead of trying again")
-    add("--headless", action=argparse.BooleanOptionalAction, default=True, help="without a simulator window")
-    add("--streaming", action="store_true", help="serve a live page; comes with `serve`, not there yet")
+    add(
+        "--keep-failures", action=_SWITCH, default=False, help="record failed attempts, marked, instead of trying again"
+    )
+    add("--headless", action=_SWITCH, default=True, help="without a simulator window")
+    add("--streaming", action=_SWITCH, default=False, help="serve a live page; comes with `serve`, not there yet")
     add("--streaming-port", type=int, default=49102, metavar="PORT", help="port of the live page")
-    add("--json", action="store_true", help="end with one line of JSON on standard output")
+    add("--json", action=_SWITCH, default=False, help="end with one line of JSON on standard output")
 
 
 def collect_config(arguments: argparse.Namespace) -> CollectConfig:
@@ -65,8 +76,8 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
     problems = []
     if arguments.num_episodes < 1:
         problems.append(f"--num-episodes must be at least 1, got {arguments.num_episodes}")
-    if arguments.seed < 0:
-        problems.append(f"--seed must not be negative, got {arguments.seed}")
+    if not 0 <= arguments.seed < 2**63:
+        problems.append(f"--seed must be 0 or more and below 2^63, got {arguments.seed}")
     if arguments.steps_per_segment < 1:
         problems.append(f"--steps-per-segment must be at least 1, got {arguments.steps_per_segment}")
     if not 0 <= arguments.waypoint_noise <= MAX_WAYPOINT_NOISE_RAD:
@@ -104,6 +115,12 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
 MAX_WAYPOINT_NOISE_RAD: Final = 0.2  # more would lift the hand off its way by decimetres
 
 
+def _folder(text: str) -> Path:
+    if not text:
+        raise ValueError("an empty path")
+    return Path(text).expanduser()
+
+
 def apply_environment(parser: argparse.ArgumentParser, environment: Mapping[str, str] = os.environ) -> None:
     """Make ISAAC_COLLECT_<FLAG> the default of each flag of `parser`. Raises ConfigError for an unfit value."""
     for action in parser._actions:  # argparse has no public list of a parser's flags
@@ -117,7 +134,7 @@ def apply_environment(parser: argparse.ArgumentParser, environment: Mapping[str,
 
 
 def _parse(action: argparse.Action, name: str, text: str) -> Any:
-    if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction):
+    if isinstance(action, _SWITCH):
         if text.lower() in _TRUE:
             return True
         if text.lower() in _FALSE or not text:

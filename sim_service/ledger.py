@@ -7,11 +7,13 @@ the file adds what no row can say: the configuration and the indices whose attem
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from collectors.episode import EpisodeOutcome
@@ -30,13 +32,15 @@ _COUNTED: Final = (
 )
 _VERSIONS: Final = "versions"  # may differ on a resume: said, not refused
 
+_log = logging.getLogger(__name__)
+
 
 class LedgerError(RuntimeError):
-    """The dataset in the folder was collected with another configuration."""
+    """The collection's file cannot be read or written, or tells of another configuration."""
 
 
 class Ledger:
-    """Counts of one dataset. placement_errors_m: of the recorded episodes, in order."""
+    """Counts of one dataset. placement_errors_m: of the successes, in order."""
 
     def __init__(self, root: Path, configuration: dict[str, Any]) -> None:
         self._root, self._configuration = root, configuration
@@ -53,7 +57,14 @@ class Ledger:
     def require_same(root: Path, configuration: dict[str, Any]) -> None:
         """Raise LedgerError naming every difference, where there is something to continue."""
         stored = _read(root)
+        begun = (root / "meta/info.json").exists()
         if stored is None:
+            if begun:
+                raise LedgerError(
+                    f"{root} has episodes but no {COLLECTION_FILE}: what it was collected with is unknown"
+                )
+            return
+        if not begun and not stored["exhausted"]:
             return
         before = stored["configuration"]
         differences = [
@@ -63,18 +74,26 @@ class Ledger:
         ]
         if differences:
             raise LedgerError(f"cannot continue {root} with another configuration: {'; '.join(differences)}")
+        if before.get(_VERSIONS) != configuration.get(_VERSIONS):
+            _log.warning(
+                "the episodes so far were collected with %s, those to come with %s: their last bits may differ",
+                before.get(_VERSIONS),
+                configuration.get(_VERSIONS),
+            )
 
     @staticmethod
     def open(root: Path, configuration: dict[str, Any]) -> Ledger:
-        """Of the dataset at `root`, or an empty one."""
-        ledger = Ledger(root, configuration)
+        """Of the dataset at `root`, or an empty one. A dataset with episodes keeps the configuration it began with."""
         stored = _read(root)
+        if stored is not None and (root / "meta/info.json").exists():
+            configuration = stored["configuration"]
+        ledger = Ledger(root, configuration)
         if stored is not None:
             ledger._exhausted = {int(index): reasons for index, reasons in stored["exhausted"].items()}
             for reasons in ledger._exhausted.values():
                 ledger._count_failures(reasons)
         for file in sorted((root / "meta/episodes").glob("*/*.parquet")):
-            for row in pq.read_table(file, columns=[f"collection/{name}" for name in _COUNTED]).to_pylist():
+            for row in _read_rows(file):
                 values = {name.removeprefix("collection/"): value for name, value in row.items()}
                 failed = values.pop("failed_attempts")
                 ledger._count(failures=failed.split(",") if failed else [], **values)
@@ -88,6 +107,10 @@ class Ledger:
     @property
     def exhausted(self) -> int:
         return len(self._exhausted)
+
+    def recorded_of(self, num_episodes: int) -> int:
+        """How many of the first `num_episodes` indices are recorded."""
+        return sum(index < num_episodes for index in self._done)
 
     def is_settled(self, index: int) -> bool:
         """Whether the index is recorded or given up."""
@@ -142,7 +165,8 @@ class Ledger:
         self.successes_2cm += success_2cm
         if not success:
             self.failures[failure_reason] += 1
-        self.placement_errors_m.append(placement_error_m)
+        if success:
+            self.placement_errors_m.append(placement_error_m)
         self.max_joint_speed_fraction = max(self.max_joint_speed_fraction, max_joint_speed_fraction)
 
     def _count_failures(self, reasons: Sequence[str]) -> None:
@@ -157,9 +181,20 @@ class Ledger:
         }
         file = self._root / COLLECTION_FILE
         beside = file.with_suffix(".json.tmp")
-        write_flushed(beside, (json.dumps(content, indent=2) + "\n").encode())
-        beside.replace(file)
-        flush(file.parent)
+        try:
+            write_flushed(beside, (json.dumps(content, indent=2) + "\n").encode())
+            beside.replace(file)
+            flush(file.parent)
+        except OSError as error:
+            raise LedgerError(f"cannot write {file}: {error}") from error
+
+
+def _read_rows(file: Path) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(file, columns=[f"collection/{n}" for n in _COUNTED]).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise LedgerError(f"{file} has no rows of this collector: {error}") from error
+    return rows
 
 
 def _read(root: Path) -> dict[str, Any] | None:
@@ -169,6 +204,8 @@ def _read(root: Path) -> dict[str, Any] | None:
         return None
     except ValueError as error:
         raise LedgerError(f"cannot read {root / COLLECTION_FILE}: {error}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("configuration"), dict):
+    known = isinstance(content, dict) and {"configuration", "exhausted"} <= content.keys()
+    if not known or not isinstance(content["configuration"], dict) or not isinstance(content["exhausted"], dict):
         raise LedgerError(f"{root / COLLECTION_FILE} is not a collection's file")
-    return content
+    result: dict[str, Any] = content
+    return result

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -57,22 +59,29 @@ def open_dataset(root: Path) -> Dataset:
     try:
         info = json.loads((root / "meta/info.json").read_bytes())
         configuration = json.loads((root / COLLECTION_FILE).read_bytes())["configuration"]
+        rows: list[dict[str, Any]] = []
+        for file in sorted((root / "meta/episodes").glob("*/*.parquet")):
+            columns = [name for name in pq.read_schema(file).names if not name.startswith("stats/")]
+            rows += pq.read_table(file, columns=columns).to_pylist()
+        dataset = Dataset(root, info, configuration, rows[: info["total_episodes"]])
+        _ = dataset.settings, dataset.cameras, info["fps"], configuration["simulator"]
     except FileNotFoundError as error:
         raise DatasetError(f"{root} holds no dataset of this collector: no {Path(error.filename).name}") from None
-    except (ValueError, KeyError, NotADirectoryError) as error:
-        raise DatasetError(f"{root} holds no dataset of this collector: {error}") from error
-    rows: list[dict[str, Any]] = []
-    for file in sorted((root / "meta/episodes").glob("*/*.parquet")):
-        columns = [name for name in pq.read_schema(file).names if not name.startswith("stats/")]
-        rows += pq.read_table(file, columns=columns).to_pylist()
-    return Dataset(root, info, configuration, rows[: info["total_episodes"]])
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise DatasetError(f"{root} holds no dataset of this collector: {error!r}") from error
+    if not all("collection/segment_frames" in row for row in rows):
+        raise DatasetError(f"{root} holds episodes of another collector: no column collection/segment_frames")
+    return dataset
 
 
 def load_episode(dataset: Dataset, episode: int) -> RecordedEpisode:
     """What a replay needs. Raises DatasetError."""
     row = dataset.row(episode)
     path = dataset.info["data_path"].format(chunk_index=row["data/chunk_index"], file_index=row["data/file_index"])
-    table = pq.read_table(dataset.root / path, columns=["observation.state", "action", "episode_index"])
+    try:
+        table = pq.read_table(dataset.root / path, columns=["observation.state", "action", "episode_index"])
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"cannot read episode {episode} from {path}: {error}") from error
     table = table.filter(np.asarray(table.column("episode_index")) == episode)
     pose = row["collection/object_pose"]
     red, green, blue = row["collection/object_rgb"]
@@ -98,13 +107,21 @@ def read_pictures(dataset: Dataset, episode: int, camera: str, frames: Iterable[
     first = round(row[f"videos/{camera}/from_timestamp"] * dataset.info["fps"])
     wanted = iter(frames)
     target = next(wanted, None)
-    with av.open(str(dataset.root / path)) as container:
-        for number, frame in enumerate(container.decode(video=0)):
-            while target is not None and number == first + target:
-                yield frame.to_ndarray(format="rgb24")
-                target = next(wanted, None)
-            if target is None:
-                return
+    try:
+        with av.open(str(dataset.root / path)) as container:
+            stream = container.streams.video[0]
+            # Every episode begins with a keyframe, and frame n is presented at n / fps.
+            ticks_per_frame = 1 / (dataset.info["fps"] * stream.time_base)
+            container.seek(int(first * ticks_per_frame), stream=stream)
+            for frame in container.decode(stream):
+                number = round(frame.pts / ticks_per_frame) - first
+                while target is not None and number == target:
+                    yield frame.to_ndarray(format="rgb24")
+                    target = next(wanted, None)
+                if target is None:
+                    return
+    except (OSError, av.error.FFmpegError) as error:
+        raise DatasetError(f"cannot read episode {episode} from {path}: {error}") from error
     raise DatasetError(f"{path} ends before frame {target} of episode {episode}")
 
 

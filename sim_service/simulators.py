@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -41,12 +40,10 @@ class SimulatorSettings:
 
 
 def resolve_simulator(name: str) -> str:
-    """`auto` becomes "isaac" where Isaac Sim is importable, else "mujoco"."""
+    """`auto` becomes the embedded "mujoco": there is no Isaac Sim adapter to prefer yet."""
     if name not in SIMULATOR_NAMES:
         raise ValueError(f"unknown simulator {name!r}; known: {', '.join(SIMULATOR_NAMES)}")
-    if name != "auto":
-        return name
-    return "isaac" if importlib.util.find_spec("isaacsim") else "mujoco"
+    return "mujoco" if name == "auto" else name
 
 
 def open_simulator(name: str, settings: SimulatorSettings) -> Simulator:

@@ -50,7 +50,7 @@ class FakeSimulator:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        return {"simulator": "fake", "fake": "1"}
+        return {"simulator": "fake", "renderer": "none: stripes", "fake": "1"}
 
     def reset(self, scene: Scene) -> None:
         if scene.kind not in self.objects:
@@ -96,6 +96,7 @@ class FakeSimulator:
             time_s=self._ticks * self.control_period_s,
             arm_rad=self._arm.copy(),
             arm_rad_s=self._speed.copy(),
+            arm_peak_rad_s=np.abs(self._speed),
             finger_m=np.full(2, self._fingers),
             hand_to_world=hand_pose(self._arm),
             object_to_world=self._object,

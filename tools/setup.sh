@@ -37,6 +37,9 @@ drivers = ("dri/*_dri.so", "libgallium*.so", "libEGL_nvidia.so*")
 sys.exit(not any(glob.glob(f"{folder}/{driver}") for folder in folders for driver in drivers))
 PYTHON
 
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+# A half-made environment, or one of another Python, is made anew.
+wanted=$("$python" -c 'import sys; print(sys.version_info[:2])')
+found=$("$venv/bin/python" -c 'import pip, sys; print(sys.version_info[:2])' 2>/dev/null || true)
+[ "$wanted" = "$found" ] || "$python" -m venv --clear "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=23"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".${extras:+[$extras]}"

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
 
+from sim_service.simulators import SimulatorUnavailable
+
 APT_LINE: Final = "apt-get install --no-install-recommends libegl1 libopengl0 libgl1-mesa-dri"
 
 _log = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ class ProbeFailed(RuntimeError):
 class GlStatus:
     """backend: the module of `mujoco` that makes contexts here, None when none does.
 
-    renderer: the driver's name for itself, possibly empty. problem: why there is no backend, and what to do; else "".
+    renderer: the driver's name for itself. problem: why there is no backend, and what to do; else "".
     """
 
     backend: str | None
@@ -84,13 +86,16 @@ def check_gl(
     """Find a backend that works, and set MUJOCO_GL to it if the user had not chosen one.
 
     A choice in MUJOCO_GL is respected: that one is tried and no other. load_library raises OSError for a library that
-    is missing; probe returns the renderer's name or raises ProbeFailed.
+    is missing; probe returns the renderer's name or raises ProbeFailed. Raises SimulatorUnavailable for a choice that
+    MuJoCo does not know.
     """
     chosen = environ.get("MUJOCO_GL", "").lower().strip()
     if chosen in _OFF:
         return GlStatus(None, "", f"OpenGL is switched off by MUJOCO_GL={chosen}")
     if chosen and chosen not in _BACKENDS:
-        return GlStatus(None, "", f"MUJOCO_GL={chosen} is unknown to MuJoCo; allowed: {', '.join([*_BACKENDS, *_OFF])}")
+        raise SimulatorUnavailable(
+            f"MUJOCO_GL={chosen} is unknown to MuJoCo; allowed: {', '.join([*_BACKENDS, *_OFF])}, or leave it unset"
+        )
     backend = _BACKENDS[chosen or "egl"]
     advice = f"MUJOCO_GL={chosen} does not work here; unset it, or: {APT_LINE}" if chosen else f"try: {APT_LINE}"
     missing = _missing_libraries(backend, load_library)
@@ -137,7 +142,10 @@ def probe_in_subprocess(backend: str) -> str:
     if done.returncode:
         said = done.stderr.strip().splitlines()
         raise ProbeFailed(said[-1] if said else f"exit status {done.returncode}")
-    return done.stdout.strip()
+    renderer = done.stdout.strip()
+    if not renderer:
+        raise ProbeFailed("a context that answers nothing")
+    return renderer
 
 
 def _missing_libraries(backend: str, load_library: Callable[[str], object]) -> list[str]:

@@ -17,6 +17,7 @@ from collectors.franka import (
     JOINT_LOWER_RAD,
     JOINT_UPPER_RAD,
     NUM_ARM_JOINTS,
+    SERVO_LAG_S,
 )
 from collectors.geometry import quat_about_axis
 from sim_service.mujoco_sim.mjcf import element
@@ -45,10 +46,10 @@ _HAND_INERTIA: Final = (0.73, (-0.01, 0.0, 0.03), (0.001, 0.0025, 0.0017))
 _FINGER_INERTIA: Final = (0.015, (0.0, 0.0, 0.0), (2.375e-6, 2.375e-6, 7.5e-7))
 _FINGER_ORIGIN_M: Final = (0.0, 0.0, 0.0584)  # franka_description, robots/common/franka_hand.xacro: joints in the hand
 
-# Stiffness [N m/rad] of the seven position servos; damping is a tenth of it [N m s/rad]. No torque limit: a servo that
-# saturates here falls into a limit cycle. Armature [kg m^2] and joint damping [N m s/rad] stand for motors and gears.
+# Stiffness [N m/rad] of the seven position servos; damping is SERVO_LAG_S times that [N m s/rad]. No torque limit: a
+# servo that saturates here falls into a limit cycle. Armature [kg m^2] and joint damping [N m s/rad] stand for motors
+# and gears.
 _ARM_STIFFNESS: Final = (4500.0, 4500.0, 3500.0, 3500.0, 2000.0, 2000.0, 2000.0)
-_DAMPING_PER_STIFFNESS_S: Final = 0.1
 _ARM_ARMATURE: Final = 0.1
 _ARM_DAMPING: Final = 1.0
 _FINGER_STIFFNESS: Final = 400.0  # [N/m]: 8 N on a 40 mm cube when closed
@@ -197,6 +198,6 @@ def _servo(joint: str, stiffness: float, control_range: tuple[float, float]) -> 
         name=joint,
         joint=joint,
         kp=stiffness,
-        kv=stiffness * _DAMPING_PER_STIFFNESS_S,
+        kv=stiffness * SERVO_LAG_S,
         ctrlrange=control_range,
     )

@@ -24,6 +24,8 @@ from sim_service.simulators import SimulatorSettings
 if TYPE_CHECKING:
     from sim_service.mujoco_sim.object_slot import ObjectSlot
 
+_STEPS_PER_PEAK_SAMPLE = 4  # a 240th of a second: a joint's speed peaks over several of these
+
 _log = logging.getLogger(__name__)
 
 
@@ -66,6 +68,7 @@ class MujocoSimulator:
         self._finger_servos = np.array([self._model.actuator(name).id for name in FINGER_JOINTS])
         self._object: ObjectSlot | None = None  # the one in the scene
         self._ticks = 0
+        self._peak = np.zeros(NUM_ARM_JOINTS)
         self._images: dict[str, Image] | None = None
         self._closed = False
 
@@ -105,6 +108,7 @@ class MujocoSimulator:
         self._mujoco.mj_forward(self._model, self._data)
         self._object = slot
         self._ticks = 0
+        self._peak[:] = 0.0
         self._images = None
 
     def command(self, action: Action) -> None:
@@ -118,7 +122,10 @@ class MujocoSimulator:
         self._in_scene()
         self._images = None
         self._ticks += 1
-        self._mujoco.mj_step(self._model, self._data, self._inner_steps)
+        self._peak[:] = np.abs(self._data.qvel[self._arm_velocity])
+        for _ in range(self._inner_steps // _STEPS_PER_PEAK_SAMPLE):
+            self._mujoco.mj_step(self._model, self._data, _STEPS_PER_PEAK_SAMPLE)
+            np.maximum(self._peak, np.abs(self._data.qvel[self._arm_velocity]), out=self._peak)
         self._refuse_divergence()
         # A step ends with new joint positions, yet with the poses from before it.
         self._mujoco.mj_kinematics(self._model, self._data)
@@ -134,6 +141,7 @@ class MujocoSimulator:
             time_s=self._ticks / self._settings.fps,
             arm_rad=self._data.qpos[self._arm],
             arm_rad_s=self._data.qvel[self._arm_velocity],
+            arm_peak_rad_s=self._peak.copy(),
             finger_m=self._data.qpos[self._fingers],
             hand_to_world=self._body_to_world(self._hand),
             object_to_world=self._body_to_world(slot.body_id),

@@ -33,7 +33,10 @@ def write_contact_sheet(dataset: Dataset, episodes: Sequence[int], path: Path, w
             rows.append(_join(pictures, axis=1))
     widest = max(row.shape[1] for row in rows)
     padded = [np.pad(r, ((0, 0), (0, widest - r.shape[1]), (0, 0)), constant_values=_GAP_GREY) for r in rows]
-    iio.imwrite(path, _join(padded, axis=0))
+    try:
+        iio.imwrite(path, _join(padded, axis=0))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"cannot write the contact sheet {path}: {error}") from error
 
 
 def _shrink(picture: Image, width_px: int) -> Image:
