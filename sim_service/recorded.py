@@ -109,6 +109,8 @@ def read_pictures(dataset: Dataset, episode: int, camera: str, frames: Iterable[
     target = next(wanted, None)
     try:
         with av.open(str(dataset.root / path)) as container:
+            if not container.streams.video:
+                raise DatasetError(f"{path} holds no video")
             stream = container.streams.video[0]
             # Every episode begins with a keyframe, and frame n is presented at n / fps.
             ticks_per_frame = 1 / (dataset.info["fps"] * stream.time_base)

@@ -13,6 +13,7 @@ import numpy as np
 from collectors.simulator import Image
 from sim_service.recorded import Dataset, DatasetError, read_pictures
 
+_FORMATS: Final = (".png", ".jpg")
 _GAP_PX: Final = 4
 _GAP_GREY: Final = 255
 
@@ -22,6 +23,8 @@ def write_contact_sheet(dataset: Dataset, episodes: Sequence[int], path: Path, w
 
     width_px: of one picture. Raises DatasetError.
     """
+    if path.suffix.lower() not in _FORMATS:
+        raise DatasetError(f"cannot write the contact sheet {path}: its name must end in {', '.join(_FORMATS)}")
     if not episodes:
         raise DatasetError("no episode chosen for the contact sheet")
     rows = []

@@ -9,6 +9,7 @@ import pytest
 
 from collectors.franka import (
     FINGER_OPEN_M,
+    FINGER_VELOCITY_LIMIT_M_S,
     FINGERTIP_OFFSET_M,
     HOME_RAD,
     JOINT_LOWER_RAD,
@@ -20,7 +21,7 @@ from collectors.kinematics import fingertip_position, hand_pose
 from collectors.objects import CUBE, YCB, ObjectKind, lowest_point_m
 from collectors.scene import TABLE_SURFACE_Z_M
 from collectors.tasks.pick_place import MIN_LIFT_M, PickPlace
-from collectors.waypoints import MAX_SPEED_FRACTION, Plan, Waypoint
+from collectors.waypoints import MAX_SPEED_FRACTION, Plan, Waypoint, peak_factor
 
 PERIOD_S = 1 / 30
 
@@ -50,9 +51,12 @@ def test_commands_respect_every_joint_and_speed_limit(kind: ObjectKind, steps: i
         arms = np.array([HOME_RAD, *(action.arm_rad for segment in segments for action in segment.actions)])
         assert np.all((arms > JOINT_LOWER_RAD) & (arms < JOINT_UPPER_RAD))
         speeds = np.abs(np.diff(arms, axis=0)) / period_s
-        assert np.all(speeds <= MAX_SPEED_FRACTION * np.asarray(JOINT_VELOCITY_LIMIT_RAD_S) * (1 + 1e-9))
+        allowed = MAX_SPEED_FRACTION / peak_factor(period_s) * np.asarray(JOINT_VELOCITY_LIMIT_RAD_S)
+        assert np.all(speeds <= allowed * (1 + 1e-9))
+        fingers = np.array([FINGER_OPEN_M, *(action.finger_m for segment in segments for action in segment.actions)])
+        assert np.all(np.abs(np.diff(fingers)) / period_s <= FINGER_VELOCITY_LIMIT_M_S * (1 + 1e-9))
         stretched += any(len(segment.actions) > steps for segment in segments)
-    assert (stretched > 0) == (steps * period_s < 1)
+    assert stretched == 60 or steps * period_s == 1  # a second is enough for most ways, and for the fingers
 
 
 @every_kind

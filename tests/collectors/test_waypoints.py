@@ -3,13 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from collectors.franka import FINGER_CLOSED_M, FINGER_OPEN_M, HOME_RAD, JOINT_VELOCITY_LIMIT_RAD_S
+from collectors.franka import FINGER_CLOSED_M, FINGER_OPEN_M, HOME_RAD, JOINT_VELOCITY_LIMIT_RAD_S, SERVO_LAG_S
 from collectors.geometry import Array, Pose
 from collectors.kinematics import hand_pose
 from collectors.objects import CUBE
 from collectors.scene import Scene
 from collectors.simulator import Action
-from collectors.waypoints import MAX_SPEED_FRACTION, Plan, UnreachableError, Waypoint, interpolate, least_steps
+from collectors.waypoints import (
+    MAX_SPEED_FRACTION,
+    Plan,
+    UnreachableError,
+    Waypoint,
+    interpolate,
+    least_steps,
+    peak_factor,
+)
 
 PERIOD_S = 1 / 30
 LIMITS_RAD_S = np.asarray(JOINT_VELOCITY_LIMIT_RAD_S)
@@ -59,12 +67,14 @@ def test_least_steps_keep_the_speed_and_one_fewer_would_not(period_s: float) -> 
     rng, more_than_one = np.random.default_rng(4), 0
     for _ in range(100):
         start, end = random_action(rng), random_action(rng)
+        end = Action(end.arm_rad, start.finger_m)
         steps = least_steps(start, end, period_s)
         speed = np.abs(end.arm_rad - start.arm_rad) / period_s
-        assert np.all(speed / steps <= MAX_SPEED_FRACTION * LIMITS_RAD_S * (1 + 1e-9))
+        allowed = MAX_SPEED_FRACTION / peak_factor(period_s) * LIMITS_RAD_S
+        assert np.all(speed / steps <= allowed * (1 + 1e-9))
         if steps > 1:
             more_than_one += 1
-            assert np.any(speed / (steps - 1) > MAX_SPEED_FRACTION * LIMITS_RAD_S)
+            assert np.any(speed / (steps - 1) > allowed)
     assert more_than_one > 0
 
 
@@ -72,7 +82,7 @@ def test_least_steps_keep_the_speed_and_one_fewer_would_not(period_s: float) -> 
 def test_every_joint_counts_with_its_own_limit_and_an_exact_fit_needs_no_extra_step(joint: int) -> None:
     start = Action(np.array(HOME_RAD), FINGER_OPEN_M)
     for steps in (1, 3, 29, 30, 31):
-        move = MAX_SPEED_FRACTION * LIMITS_RAD_S[joint] * PERIOD_S * steps
+        move = MAX_SPEED_FRACTION / peak_factor(PERIOD_S) * LIMITS_RAD_S[joint] * PERIOD_S * steps
         for sign in (-1, 1):
             end = Action(start.arm_rad + sign * move * np.eye(7)[joint], FINGER_OPEN_M)
             assert least_steps(start, end, PERIOD_S) == steps
@@ -80,7 +90,24 @@ def test_every_joint_counts_with_its_own_limit_and_an_exact_fit_needs_no_extra_s
 
 def test_standing_still_takes_one_step() -> None:
     action = random_action(np.random.default_rng(5))
-    assert least_steps(action, Action(action.arm_rad, FINGER_CLOSED_M), PERIOD_S) == 1
+    assert least_steps(action, action, PERIOD_S) == 1
+
+
+def test_fingers_take_their_time() -> None:
+    """0.04 m at 0.05 m/s: 0.8 s."""
+    opened = Action(np.array(HOME_RAD), FINGER_OPEN_M)
+    closed = Action(opened.arm_rad, FINGER_CLOSED_M)
+    assert least_steps(opened, closed, 1 / 30) == least_steps(closed, opened, 1 / 30) == 24
+    assert least_steps(opened, closed, 1 / 120) == 96
+
+
+def test_peak_factor_is_that_of_a_first_order_lag() -> None:
+    """A target held for a period T is approached as exp(-t / lag); the steady ramp's peak is at the period's begin."""
+    for period_s in (1 / 120, 1 / 30, 0.1, 1.0):
+        behind = 1.0  # of the target, in units of one period's move
+        for _ in range(10_000):
+            start, behind = behind, behind * np.exp(-period_s / SERVO_LAG_S) + 1.0
+        assert peak_factor(period_s) == pytest.approx(start * period_s / SERVO_LAG_S, rel=1e-6)
 
 
 def test_segments_run_from_the_scene_s_start_through_every_waypoint_in_order() -> None:
@@ -110,7 +137,7 @@ def test_only_the_segment_that_would_be_too_fast_gets_more_steps() -> None:
     plan = plan_through(*(Waypoint(name, arm, FINGER_OPEN_M) for name, arm in (("A", near), ("B", far), ("C", far))))
     a, b, c = plan.segments(30, PERIOD_S)
     assert len(a.actions) == len(c.actions) == 30
-    assert len(b.actions) == np.ceil(2.5 / (MAX_SPEED_FRACTION * 2.175 * PERIOD_S))
+    assert len(b.actions) == np.ceil(2.5 * peak_factor(PERIOD_S) / (MAX_SPEED_FRACTION * 2.175 * PERIOD_S))
     assert len(plan.segments(60, PERIOD_S)[1].actions) == 60  # slow enough by itself
 
 

@@ -11,7 +11,7 @@ import pytest
 from fake_simulator import FakeSimulator
 
 from collectors.simulator import SimulatorError, Tick
-from lerobot_writer import DatasetExistsError
+from lerobot_writer import CommitError, DatasetExistsError
 from lerobot_writer.check import check_dataset
 from sim_service.collection import Collection, drive, step
 from sim_service.config import CollectConfig
@@ -220,6 +220,65 @@ def test_resume_refuses_another_fps(tmp_path: Path) -> None:
         Collection(
             configure(tmp_path / "ds", 2, resume=True, settings=SimulatorSettings(fps=20)), FakeSimulator(fps=20)
         )
+
+
+def test_resume_refuses_another_renderer(tmp_path: Path) -> None:
+    class RayCaster(FakeSimulator):
+        versions: Any = {"simulator": "fake", "renderer": "raycast", "fake": "1"}  # noqa: RUF012 - a fake's constant
+
+    collect(configure(tmp_path / "ds", 1))
+    with pytest.raises(LedgerError, match="renderer: the dataset has 'none', asked for 'raycast'"):
+        Collection(configure(tmp_path / "ds", 2, resume=True), RayCaster())
+
+
+def test_resume_refuses_a_lost_collection_file(tmp_path: Path) -> None:
+    collect(configure(tmp_path / "ds", 1))
+    (tmp_path / "ds/meta/collection.json").unlink()
+    with pytest.raises(LedgerError, match=r"has episodes but no meta/collection\.json"):
+        Collection(configure(tmp_path / "ds", 2, resume=True), FakeSimulator())
+
+
+def test_resume_keeps_the_versions_it_began_with_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Newer(FakeSimulator):
+        versions: Any = {"simulator": "fake", "renderer": "none: dots", "fake": "2"}  # noqa: RUF012 - likewise
+
+    collect(configure(tmp_path / "ds", 1))
+    before = stored(tmp_path / "ds")["configuration"]
+    collect(configure(tmp_path / "ds", 2, resume=True), Newer())
+    assert stored(tmp_path / "ds")["configuration"] == before
+    assert "their last bits may differ" in caplog.text
+
+
+def test_a_writer_error_ends_the_run_and_leaves_a_finalized_dataset(tmp_path: Path) -> None:
+    collection = Collection(configure(tmp_path / "ds"), FakeSimulator())
+    finish, calls = collection._writer.finish_episode, []
+
+    def fail_at_the_second(*arguments: Any, **options: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise CommitError("no space left; discard it to go on")
+        finish(*arguments, **options)
+
+    collection._writer.finish_episode = fail_at_the_second  # type: ignore[method-assign]  # a full disk
+    with pytest.raises(CommitError):
+        drive(collection._simulator, collection.run())
+    report = check_dataset(tmp_path / "ds")
+    assert report.ok, report.text()
+    assert collect(configure(tmp_path / "ds", resume=True)).ledger.episodes == 3
+
+
+def test_a_ledger_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    collection = Collection(configure(tmp_path / "ds"), FakeSimulator())
+    (tmp_path / "ds/meta/collection.json.tmp").mkdir()
+    with pytest.raises(LedgerError, match="cannot write"):
+        drive(collection._simulator, collection.run())
+    assert check_dataset(tmp_path / "ds").ok
+
+
+def test_an_index_beyond_the_asked_ones_does_not_make_up_for_a_missing_one(tmp_path: Path) -> None:
+    collect(configure(tmp_path / "ds", 2), FailingAttempts({0, 1, 2}))
+    again = collect(configure(tmp_path / "ds", 1, resume=True))
+    assert (again.ledger.episodes, again.ledger.recorded_of(1), again.ledger.recorded_of(2)) == (1, 0, 1)
 
 
 def test_an_existing_dataset_is_not_touched_without_resume(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -128,6 +129,48 @@ def test_replay_of_an_episode_that_is_not_there(dataset: Path, capsys: pytest.Ca
     assert "it has 0 to 1" in said
 
 
+def test_a_failed_collect_still_says_json(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert collect(dataset, 2, "--json") == 2
+    result = json.loads(capsys.readouterr().out)
+    assert result["exit_code"] == 2
+    assert "holds a dataset already" in result["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sheet", "DS", "out.xyz"], "cannot write the contact sheet"),
+        (["sheet", "DS", "missing/out.png"], "cannot write the contact sheet"),
+        (["sheet", "DS", "out.png", "--width", "0"], "--width must be at least 1"),
+        (["sheet", "DS", "out.png", "--episodes", "9"], "no episode 9"),
+        (["replay", "DS", "-1"], "no episode -1"),
+    ],
+)
+def test_what_cannot_be_shown_is_said(
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([str(dataset) if word == "DS" else word for word in arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damaged", ["meta/collection.json", "data/chunk-000/file-000.parquet", "VIDEO"])
+def test_a_damaged_dataset_is_said_to_be(
+    dataset: Path, tmp_path: Path, damaged: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["cp", "-r", dataset, tmp_path / "ds"], check=True)
+    video = "videos/observation.images.cam_high/chunk-000/file-000.mp4"
+    (tmp_path / "ds" / damaged.replace("VIDEO", video)).write_bytes(b"[]")
+    command = ["sheet", str(tmp_path / "ds"), str(tmp_path / "out.png")] if damaged == "VIDEO" else None
+    assert main(command or ["replay", str(tmp_path / "ds"), "0"]) == 2
+    assert capsys.readouterr().err.startswith("isaac-collect: ")
+
+
 def test_sheet_shows_both_cameras(dataset: Path, tmp_path: Path) -> None:
     assert main(["sheet", str(dataset), str(tmp_path / "sheet.png"), "--episodes", "0", "1", "--width", "128"]) == 0
     picture = iio.imread(tmp_path / "sheet.png")
@@ -146,11 +189,11 @@ def test_a_signal_ends_cleanly_and_resume_goes_on(tmp_path: Path, number: signal
         process.send_signal(number)
         seen += list(lines)
         assert process.wait(timeout=60) == code, seen
-    assert any(f"Continue with --resume --output {root}" in line for line in seen)
+    how = next(line for line in seen if "Continue with: isaac-collect collect" in line)
     report = check_dataset(root)
     assert report.ok, report.text()
     assert not (root / ".unfinished").exists()
-    assert collect(root, 3, "--resume") == 0
+    assert main(shlex.split(how.partition("isaac-collect ")[2])) == 0
     whole = tmp_path / "whole"
     assert collect(whole, 3) == 0
     for path in sorted(whole.rglob("*.parquet")):

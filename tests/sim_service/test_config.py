@@ -64,7 +64,8 @@ def test_a_bad_environment_value_is_named(name: str, value: str, message: str) -
     ("flags", "message"),
     [
         (["--num-episodes", "0"], "--num-episodes must be at least 1, got 0"),
-        (["--seed", "-1"], "--seed must not be negative"),
+        (["--seed", "-1"], r"--seed must be 0 or more and below 2\^63, got -1"),
+        (["--seed", str(2**63)], r"--seed must be 0 or more and below 2\^63"),
         (["--fps", "50"], r"fps 50 does not divide the physics rate of 120 Hz; allowed: \[1, 2, 3"),
         (["--fps", "0"], "fps 0 does not divide"),
         (["--steps-per-segment", "0"], "--steps-per-segment must be at least 1"),
@@ -84,3 +85,11 @@ def test_a_bad_flag_is_named_with_what_is_allowed(flags: list[str], message: str
 def test_all_bad_flags_are_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"--num-episodes.*--seed.*--num-objects"):
         parse("--output", "x", "--num-episodes", "0", "--seed", "-2", "--num-objects", "3")
+
+
+def test_a_flag_wins_over_a_switch_in_the_environment() -> None:
+    assert not parse("--output", "x", "--no-use-ycb", environment={"ISAAC_COLLECT_USE_YCB": "1"}).settings.use_ycb
+
+
+def test_the_output_may_begin_with_a_tilde() -> None:
+    assert parse("--output=~/ds").output == Path.home() / "ds"
