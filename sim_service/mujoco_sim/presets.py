@@ -44,7 +44,7 @@ QUALITY: Final[dict[RenderPreset, RenderQuality]] = {
         checker_floor=False,
     ),
     "default": RenderQuality(
-        shadow_map_px=1024,
+        shadow_map_px=512,
         shadow_box_m=0.65,
         msaa_samples=0,
         robot_segments=16,
