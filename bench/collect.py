@@ -22,6 +22,7 @@ from bench.measure import Numbers, machine, medians, run_child, table
 from sim_service.simulators import RENDER_PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
+SCRATCH = ROOT / ".cache"  # on the repository's disk, and out of git's sight
 PARTS = ("physics", "render", "write", "commit", "rest")
 
 
@@ -47,7 +48,8 @@ def main() -> None:
     before = machine(ROOT)
     cases = [(preset, writing) for preset in arguments.presets for writing in (False, True)]
     runs: dict[tuple[str, bool], list[Numbers]] = {case: [] for case in cases}
-    with tempfile.TemporaryDirectory(dir=ROOT) as name:
+    SCRATCH.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as name:
         for _ in range(arguments.rounds):
             for preset, writing in cases:
                 runs[preset, writing].append(run_case(preset, writing, arguments.episodes, Path(name)))
