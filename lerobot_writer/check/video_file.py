@@ -108,10 +108,12 @@ def _check_stream(stream: VideoStream, fps: int, scan: Scan) -> None:
     while hertz < _LEAST_TIME_BASE_HZ:
         hertz *= 2
     context = stream.codec_context
+    # Not context.pix_fmt: where the format is unknown, PyAV 17 crashes on it.
+    pixel_format = context.format.name if context.format is not None else "unknown"
     for what, expected, found in (
         ("codec", camera.codec, context.codec.canonical_name),
         ("size", f"{camera.width} x {camera.height}", f"{context.width} x {context.height}"),
-        ("pixel format", camera.pix_fmt, str(context.pix_fmt)),
+        ("pixel format", camera.pix_fmt, pixel_format),
         ("frame rate", str(fps), str(stream.average_rate)),
         ("time base", str(Fraction(1, hertz)), str(stream.time_base)),
     ):
