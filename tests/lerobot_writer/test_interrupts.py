@@ -21,8 +21,12 @@ pytestmark = pytest.mark.timeout(60)
 BUFFERS = video_module._BUFFERS
 
 
-def test_an_interrupt_while_the_caller_waits_for_a_buffer(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_while_the_caller_waits_for_a_buffer(
+    root: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Ctrl-C reaches a blocked caller; the frame that was not delivered does not count."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     gate = Gate(monkeypatch)
     take = Take(5, 2 * BUFFERS)
     sent = 0
