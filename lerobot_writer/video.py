@@ -43,8 +43,8 @@ _BUFFERS: Final = 4  # frames on their way to an encoder; the next one blocks. 3
 class VideoCodec:
     """name: "h264" or "av1". preset: x264's names, SVT-AV1's "0" to "13". keyframe_interval: frames.
 
-    The default costs a seventh of the CPU time of LeRobot's default (SVT-AV1 preset 12, crf 30, g 2) at the same size,
-    quality and decoding speed; figures in docs/benchmarks.md.
+    The default, against LeRobot's default (SVT-AV1 preset 12, crf 30, g 2), in CPU time, size and quality:
+    docs/benchmarks.md.
     """
 
     name: str = "h264"

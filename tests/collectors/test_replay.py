@@ -16,11 +16,11 @@ class Rows:
         self.states: list[np.ndarray] = []
         self.actions: list[np.ndarray] = []
 
-    def add_frame(self, episode_index, frame_index, state, action, timestamp, next_done, extra=None):  # type: ignore[no-untyped-def]
+    def add_frame(self, episode_index, frame_index, state, action, timestamp, next_done, extra=None):  # type: ignore[no-untyped-def]  # FrameSink's
         self.states.append(np.array(state))
         self.actions.append(np.array(action))
 
-    def add_video_frame(self, camera, rgb):  # type: ignore[no-untyped-def]
+    def add_video_frame(self, camera, rgb):  # type: ignore[no-untyped-def]  # likewise
         pass
 
 
