@@ -68,10 +68,11 @@ class FrameSink(Protocol):
 
 @dataclass
 class EpisodeProgress:
-    """Where the episode is; written by the episode, read by whoever shows it."""
+    """Where the episode is; written by the episode, read by whoever shows it. frames: rows that it will have."""
 
     phase: str = ""
     frame: int = 0
+    frames: int = 0
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _episode(
 
     simulator.detach()
     simulator.reset(plan.scene)
-    progress.phase, progress.frame = "SETTLE", 0
+    progress.phase, progress.frame, progress.frames = "SETTLE", 0, total
     observation = simulator.observe()
     start = Action(np.array(plan.scene.arm_rad), FINGER_OPEN_M)
     for tick in range(SETTLE_TICKS):

@@ -95,9 +95,14 @@ class Simulator(Protocol):
         """Advance by exactly one control period and, if `tick.images`, render the cameras at its end. For hosts that
         own the clock; where the host application owns it (Kit), the host calls it with what the episode yielded."""
 
+    def refresh(self, images: bool) -> None:
+        """A turn of a host that has nothing to carry out: time stands still. With `images` the cameras show the present
+        instant afterwards, so that `observe(images=True)` may follow; where they do already, nothing is drawn again. An
+        adapter whose application has a main loop of its own lets it turn here."""
+
     def observe(self, images: bool = False) -> Observation:
         """The world now. With `images`, also the pictures of exactly this instant; raises SimulatorError when the
-        last `advance` was not asked for them."""
+        last `advance` was not asked for them and no `refresh` was since."""
 
     def attach(self) -> None:
         """Weld the object to panda_hand at their present relative pose. Never steps."""

@@ -12,11 +12,13 @@ from typing import Any, Final
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from collectors.simulator import Simulator
+from collectors.simulator import Simulator, SimulatorError
 from lerobot_writer import DatasetExistsError, WriterError
+from sim_service.batch_run import BatchRun
 from sim_service.collection import REPO_ID, Collection, step
 from sim_service.config import CollectConfig
 from sim_service.ledger import LedgerError
+from sim_service.ports import JobState
 from sim_service.simulators import SimulatorUnavailable, open_simulator
 from sim_service.stop_request import StopRequest
 
@@ -26,11 +28,12 @@ BAD_ARGUMENTS: Final = 2
 TOO_FEW_EPISODES: Final = 3
 
 
-def run_collect(config: CollectConfig) -> int:
-    """Collect, and return the exit code. With `config.json` one line on standard output says what came of it."""
+def run_collect(config: CollectConfig, batch: BatchRun | None = None) -> int:
+    """Collect, and return the exit code. With `config.json` one line on standard output says what came of it. batch:
+    told of everything, for those who look on."""
     began_s = time.monotonic()
     with StopRequest() as stop:
-        collection, error = _collect(config, stop)
+        collection, error = _collect(config, stop, batch)
     elapsed_s = time.monotonic() - began_s
     if error is not None:
         print(f"isaac-collect: {error}", file=sys.stderr)
@@ -43,12 +46,23 @@ def run_collect(config: CollectConfig) -> int:
             code = stop.exit_code or TOO_FEW_EPISODES
     if collection is not None and error is None:
         _print_summary(collection, config, elapsed_s, code)
+    if batch is not None:
+        batch.finish(_final_state(code), str(error) if error is not None else None)
     if config.json:
         print(json.dumps(_result(collection, config, elapsed_s, code, error)))
     return code
 
 
-def _collect(config: CollectConfig, stop: StopRequest) -> tuple[Collection | None, Exception | None]:
+def _final_state(code: int) -> JobState:
+    if code >= 128:
+        return "interrupted"
+    states: dict[int, JobState] = {DONE: "completed", TOO_FEW_EPISODES: "incomplete"}
+    return states.get(code, "failed")
+
+
+def _collect(
+    config: CollectConfig, stop: StopRequest, batch: BatchRun | None
+) -> tuple[Collection | None, Exception | None]:
     """The collection, where one could be opened, and the error that ended it."""
     try:
         simulator = open_simulator(config.simulator, config.settings)
@@ -57,18 +71,22 @@ def _collect(config: CollectConfig, stop: StopRequest) -> tuple[Collection | Non
     collection: Collection | None = None
     try:
         collection = Collection(config, simulator)
-        _drive(collection, simulator, stop, config.num_episodes)
+        if batch is not None:
+            batch.watch(collection, simulator)
+        _drive(collection, simulator, stop, config.num_episodes, batch)
     except DatasetExistsError as error:
         hint = "" if config.resume else " (--resume continues a dataset)"
         return None, DatasetExistsError(f"{error}{hint}")
-    except (WriterError, LedgerError) as error:
+    except (WriterError, LedgerError, SimulatorError) as error:
         return collection, error
     finally:
         simulator.close()
     return collection, None
 
 
-def _drive(collection: Collection, simulator: Simulator, stop: StopRequest, num_episodes: int) -> None:
+def _drive(
+    collection: Collection, simulator: Simulator, stop: StopRequest, num_episodes: int, batch: BatchRun | None
+) -> None:
     ledger = collection.ledger
     settled = ledger.episodes + ledger.exhausted
     # disable=None: no bar where the output is no terminal; there every episode gets a line of its own.
@@ -89,7 +107,7 @@ def _drive(collection: Collection, simulator: Simulator, stop: StopRequest, num_
                 run.close()
                 return
             try:
-                tick = step(simulator, run, tick)
+                tick = step(simulator, run, tick, batch.advanced if batch is not None else None)
             except StopIteration:
                 tick = None
             frames = collection.frames_recorded

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 import platform
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final, TypeVar
 
@@ -42,13 +43,33 @@ def drive(simulator: Simulator, ticks: Generator[Tick, None, _Result]) -> _Resul
         return result
 
 
-def step(simulator: Simulator, ticks: Generator[Tick, None, _Result], tick: Tick) -> Tick:
-    """Advance by one tick and get the next one; a simulator's failure is the generator's to handle."""
+def step(
+    simulator: Simulator,
+    ticks: Generator[Tick, None, _Result],
+    tick: Tick,
+    look_on: Callable[[Tick], None] | None = None,
+) -> Tick:
+    """Advance by one tick, let `look_on` see it, and get the next one; a simulator's failure is the generator's to
+    handle."""
     try:
         simulator.advance(tick)
+        if look_on is not None:
+            look_on(tick)
     except SimulatorError as error:
         return ticks.throw(error)
     return next(ticks)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at an episode that is over. recorded: its frames are in the dataset now. exhausted: it was the last
+    one that this index gets."""
+
+    index: int
+    attempt: int
+    outcome: EpisodeOutcome
+    recorded: bool
+    exhausted: bool
 
 
 class Collection:
@@ -56,12 +77,17 @@ class Collection:
 
     `run()` is the generator that a host drives, one yield per control tick. Closing it at any tick discards the open
     episode and finalizes the dataset, with every finished episode in it. `ledger` says what was done so far, `progress`
-    where the present episode is. The constructor raises WriterError or LedgerError when the dataset in the output
-    folder cannot be started or continued.
+    where the present episode is; `on_attempt` is told of each attempt as soon as the dataset shows what came of it. The
+    constructor raises WriterError or LedgerError when the dataset in the output folder cannot be started or continued.
     """
 
     def __init__(self, config: CollectConfig, simulator: Simulator) -> None:
         self._config, self._simulator = config, simulator
+        self.on_attempt: Callable[[Attempt], None] | None = None
+        self._stopping = self._ended = False
+        self._simulator_error: SimulatorError | None = None  # the last one
+        self.current_episode: int | None = None  # index
+        self.current_attempt = 0
         self._task: Task = TASKS[TASK_NAME](simulator.objects, config.waypoint_noise_rad)
         self.progress = EpisodeProgress()
         self.frames_recorded = 0
@@ -95,28 +121,46 @@ class Collection:
         """Frames in the dataset's finished episodes."""
         return self._writer.num_frames
 
-    def run(self) -> Generator[Tick, None, None]:
-        """Collect every index that is not there yet. A writer's error ends the run, a failed attempt does not."""
-        try:
-            for index in range(self._config.num_episodes):
-                if not self.ledger.is_settled(index):
-                    yield from self._collect_index(index)
-        except GeneratorExit:
+    def stop_after_attempt(self) -> None:
+        """End `run` when the attempt under way is over. An index whose attempts are not used up stays open."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """What closing `run` does, also where it was never driven. May be called twice."""
+        if not self._ended:
+            self._ended = True
             self._writer.discard_episode()
             self._writer.finalize()
+
+    def run(self) -> Generator[Tick, None, None]:
+        """Collect every index that is not there yet. A failed attempt does not end the run; a writer's error does, and
+        so does an index at which the simulator failed in every attempt."""
+        try:
+            for index in range(self._config.num_episodes):
+                if self._stopping:
+                    break
+                if not self.ledger.is_settled(index):
+                    self.current_episode = index
+                    yield from self._collect_index(index)
+            self.current_episode = None
+        except GeneratorExit:
+            self.close()
             raise
         except BaseException:
             with suppress(
                 WriterError
             ):  # the first error is the one to tell; the dataset is as whole as the disk allows
-                self._writer.discard_episode()
-                self._writer.finalize()
+                self.close()
             raise
+        self._ended = True
         self._writer.finalize()
 
     def _collect_index(self, index: int) -> Generator[Tick, None, None]:
         failures: list[str] = []
         for attempt in range(self._config.max_attempts):
+            if self._stopping:
+                return
+            self.current_attempt = attempt
             plan, outcome = yield from self._attempt(index, attempt)
             recordable = plan is not None and outcome.frames > 0 and outcome.failure_reason != "simulator_error"
             if plan is not None and recordable and (outcome.success or self._config.keep_failures):
@@ -124,11 +168,23 @@ class Collection:
                 self._writer.finish_episode(self._writer.num_episodes, outcome.frames, plan.task, columns)
                 self.frames_recorded += outcome.frames
                 self.ledger.add_episode(index, attempt, failures, outcome)
+                self._tell(Attempt(index, attempt, outcome, recorded=True, exhausted=False))
                 return
             self._writer.discard_episode()
             failures.append(outcome.failure_reason)
             _log.warning("episode %d, attempt %d failed: %s", index, attempt, outcome.failure_reason)
-        self.ledger.add_exhausted(index, failures)
+            exhausted = attempt == self._config.max_attempts - 1
+            if exhausted and set(failures) == {"simulator_error"}:
+                raise SimulatorError(
+                    f"the simulator failed in all {len(failures)} attempts at episode {index}: {self._simulator_error}"
+                )
+            if exhausted:
+                self.ledger.add_exhausted(index, failures)
+            self._tell(Attempt(index, attempt, outcome, recorded=False, exhausted=exhausted))
+
+    def _tell(self, attempt: Attempt) -> None:
+        if self.on_attempt is not None:
+            self.on_attempt(attempt)
 
     def _attempt(self, index: int, attempt: int) -> Generator[Tick, None, tuple[Plan | None, EpisodeOutcome]]:
         rng = np.random.default_rng([self._config.seed, index, attempt])
@@ -150,6 +206,7 @@ class Collection:
             )
         except SimulatorError as error:
             _log.warning("episode %d, attempt %d: %s", index, attempt, error)
+            self._simulator_error = error
             outcome = EpisodeOutcome("simulator_error", self.progress.frame)
         return plan, outcome
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from sim_service.commands import CollectRequest
+from sim_service.page_config import PageConfig, add_page_flags, page_config
 from sim_service.simulators import RENDER_PRESETS, SIMULATOR_NAMES, RenderPreset, SimulatorSettings
 
 ENVIRONMENT_PREFIX: Final = "ISAAC_COLLECT_"
@@ -29,22 +31,29 @@ class CollectConfig:
     """What `collect` was asked for. waypoint_noise_rad: bound of the noise on each joint of free-space waypoints."""
 
     output: Path
-    num_episodes: int
-    seed: int
-    steps_per_segment: int
-    waypoint_noise_rad: float
-    max_attempts: int
-    keep_failures: bool
-    simulator: str
-    settings: SimulatorSettings
-    resume: bool
-    json: bool
+    num_episodes: int = CollectRequest.num_episodes
+    seed: int = CollectRequest.seed
+    steps_per_segment: int = CollectRequest.steps_per_segment
+    waypoint_noise_rad: float = 0.05
+    max_attempts: int = 5
+    keep_failures: bool = False
+    simulator: str = "auto"
+    settings: SimulatorSettings = field(default_factory=SimulatorSettings)
+    resume: bool = False
+    json: bool = False
+    page: PageConfig | None = None  # of --streaming
 
 
 def add_collect_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `collect`; each can also come from the environment, as ISAAC_COLLECT_<FLAG>."""
     add = parser.add_argument
-    add("--num-episodes", type=int, default=50, metavar="N", help="episodes in the finished dataset")
+    add(
+        "--num-episodes",
+        type=int,
+        default=CollectConfig.num_episodes,
+        metavar="N",
+        help="episodes in the finished dataset",
+    )
     add(
         "--output",
         type=_folder,
@@ -53,27 +62,68 @@ def add_collect_flags(parser: argparse.ArgumentParser) -> None:
         help="folder of the dataset; must be new unless --resume",
     )
     add("--resume", action=_SWITCH, default=False, help="continue the dataset in DIR, or start it where there is none")
-    add("--seed", type=int, default=12345, help="episode e is the same for the same seed, whatever else ran")
-    add("--simulator", choices=SIMULATOR_NAMES, default="auto", help="auto: the embedded MuJoCo, for now")
-    add("--render-preset", choices=RENDER_PRESETS, default="default", help="look and cost of MuJoCo's pictures")
-    add("--fps", type=int, default=30, help="control and camera rate [1/s], a divisor of 120")
-    add("--steps-per-segment", type=int, default=30, metavar="N", help="frames per motion segment, nine to an episode")
-    add("--waypoint-noise", type=float, default=0.05, metavar="RAD", help="noise on joints at free-space waypoints")
+    add(
+        "--seed",
+        type=int,
+        default=CollectConfig.seed,
+        help="episode e is the same for the same seed, whatever else ran",
+    )
+    add_simulator_flags(parser)
+    add(
+        "--steps-per-segment",
+        type=int,
+        default=CollectConfig.steps_per_segment,
+        metavar="N",
+        help="frames per motion segment, nine to an episode",
+    )
+    add(
+        "--waypoint-noise",
+        type=float,
+        default=CollectConfig.waypoint_noise_rad,
+        metavar="RAD",
+        help="noise on joints at free-space waypoints",
+    )
     add("--use-ycb", action=_SWITCH, default=False, help="YCB objects instead of the cube")
     add("--num-objects", type=int, default=1, metavar="N", help="objects on the table; only 1 for now")
-    add("--max-attempts", type=int, default=5, metavar="N", help="tries per episode before it is given up")
+    add(
+        "--max-attempts",
+        type=int,
+        default=CollectConfig.max_attempts,
+        metavar="N",
+        help="tries per episode before it is given up",
+    )
     add(
         "--keep-failures", action=_SWITCH, default=False, help="record failed attempts, marked, instead of trying again"
     )
-    add("--headless", action=_SWITCH, default=True, help="without a simulator window")
-    add("--streaming", action=_SWITCH, default=False, help="serve a live page; comes with `serve`, not there yet")
-    add("--streaming-port", type=int, default=49102, metavar="PORT", help="port of the live page")
+    add("--streaming", action=_SWITCH, default=False, help="serve a live page, to look on, while collecting")
+    add_page_flags(parser, "streaming-", STREAMING_PORT)
     add("--json", action=_SWITCH, default=False, help="end with one line of JSON on standard output")
+
+
+def add_simulator_flags(parser: argparse.ArgumentParser) -> None:
+    """What `simulator_problems` reads, but for --use-ycb."""
+    add = parser.add_argument
+    add("--simulator", choices=SIMULATOR_NAMES, default="auto", help="auto: the embedded MuJoCo, for now")
+    add("--render-preset", choices=RENDER_PRESETS, default="default", help="look and cost of MuJoCo's pictures")
+    add("--fps", type=int, default=30, help="control and camera rate [1/s], a divisor of 120")
+    add("--headless", action=_SWITCH, default=True, help="without a simulator window")
+
+
+def simulator_problems(arguments: argparse.Namespace, problems: list[str]) -> SimulatorSettings | None:
+    """The settings of the simulator's flags; adds whatever cannot be to `problems`."""
+    if not arguments.headless and arguments.simulator != "isaac":
+        problems.append("--no-headless needs Isaac Sim: the embedded simulator has no window")
+    preset: RenderPreset = arguments.render_preset
+    try:
+        return SimulatorSettings(fps=arguments.fps, use_ycb=getattr(arguments, "use_ycb", False), render_preset=preset)
+    except ValueError as error:
+        problems.append(f"--fps: {error}")
+        return None
 
 
 def collect_config(arguments: argparse.Namespace) -> CollectConfig:
     """Raises ConfigError listing everything that cannot be."""
-    problems = []
+    problems: list[str] = []
     if arguments.num_episodes < 1:
         problems.append(f"--num-episodes must be at least 1, got {arguments.num_episodes}")
     if not 0 <= arguments.seed < 2**63:
@@ -86,16 +136,9 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
         problems.append(f"--max-attempts must be at least 1, got {arguments.max_attempts}")
     if arguments.num_objects != 1:
         problems.append(f"--num-objects must be 1, got {arguments.num_objects}: there are no distractor objects yet")
-    if arguments.streaming:
-        problems.append("--streaming is not there yet: it comes with the `serve` command; leave it out to collect")
-    if not arguments.headless and arguments.simulator != "isaac":
-        problems.append("--no-headless needs Isaac Sim: the embedded simulator has no window")
-    preset: RenderPreset = arguments.render_preset
-    try:
-        settings = SimulatorSettings(fps=arguments.fps, use_ycb=arguments.use_ycb, render_preset=preset)
-    except ValueError as error:
-        problems.append(f"--fps: {error}")
-    if problems:
+    page = page_config(arguments, "streaming-", problems)
+    settings = simulator_problems(arguments, problems)
+    if problems or settings is None:
         raise ConfigError("; ".join(problems))
     return CollectConfig(
         output=arguments.output,
@@ -109,9 +152,11 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
         settings=settings,
         resume=arguments.resume,
         json=arguments.json,
+        page=page if arguments.streaming else None,
     )
 
 
+STREAMING_PORT: Final = 49102
 MAX_WAYPOINT_NOISE_RAD: Final = 0.2  # more would lift the hand off its way by decimetres
 
 

@@ -112,6 +112,10 @@ class Ledger:
         """How many of the first `num_episodes` indices are recorded."""
         return sum(index < num_episodes for index in self._done)
 
+    def settled_of(self, num_episodes: int) -> int:
+        """How many of the first `num_episodes` indices are recorded or given up."""
+        return self.recorded_of(num_episodes) + sum(index < num_episodes for index in self._exhausted)
+
     def is_settled(self, index: int) -> bool:
         """Whether the index is recorded or given up."""
         return index in self._done or index in self._exhausted

@@ -133,8 +133,8 @@ class JobHistory(Protocol):
 class Event:
     """Something that happened. id: unique over restarts, without spaces or line breaks. data: ready for JSON.
 
-    What data holds: kind "state": state, error. "job": id, state. "episode": job_id, index, attempt, success,
-    recorded, failure_reason, frames, completed, requested.
+    What data holds: kind "state": state, error. "job": id, state, error. "episode": job_id, index, attempt, success,
+    recorded, exhausted, failure_reason (or None), placement_error_m (of a success), frames, completed, requested.
     """
 
     id: str

@@ -89,6 +89,9 @@ class FakeSimulator:
             resting_z = TABLE_SURFACE_Z_M + self._scene.kind.size_m[2] / 2
             self._object = Pose((x, y, resting_z), self._object.quat_wxyz)
 
+    def refresh(self, images: bool) -> None:
+        self._rendered = self._rendered or images
+
     def observe(self, images: bool = False) -> Observation:
         if images and not self._rendered:
             raise SimulatorError("the last advance was not asked for pictures")

@@ -135,6 +135,28 @@ def check_pictures_are_of_this_instant_or_refused(simulator: Simulator) -> None:
         simulator.observe(images=True)
 
 
+def check_a_refresh_shows_this_instant_and_changes_nothing(simulator: Simulator) -> None:
+    simulator.reset(scene(simulator.objects[0]))
+    simulator.refresh(images=False)
+    with pytest.raises(SimulatorError):
+        simulator.observe(images=True)
+    simulator.refresh(images=True)
+    at_reset = simulator.observe(images=True)
+    simulator.command(Action(at_reset.arm_rad + 0.1, FINGER_OPEN_M))
+    simulator.advance(SEEING)
+    advanced = simulator.observe(images=True)
+    simulator.refresh(images=True)
+    refreshed = simulator.observe(images=True)
+    assert same(advanced, refreshed)
+    for name, picture in advanced.images.items():
+        np.testing.assert_array_equal(picture, refreshed.images[name])
+        assert not np.array_equal(picture, at_reset.images[name])
+    simulator.reset(scene(simulator.objects[0]))
+    simulator.command(Action(at_reset.arm_rad + 0.1, FINGER_OPEN_M))
+    simulator.advance(SEEING)
+    assert same(simulator.observe(), advanced)
+
+
 def check_pictures_have_the_cameras_shape(simulator: Simulator) -> None:
     simulator.reset(scene(simulator.objects[0]))
     simulator.advance(SEEING)
@@ -242,6 +264,7 @@ CHECKS: tuple[Callable[[Simulator], None], ...] = (
     check_targets_after_reset_are_where_the_arm_is,
     check_each_advance_is_one_control_period,
     check_pictures_are_of_this_instant_or_refused,
+    check_a_refresh_shows_this_instant_and_changes_nothing,
     check_pictures_have_the_cameras_shape,
     check_observations_belong_to_the_caller,
     check_a_command_holds_until_the_next,

@@ -133,6 +133,11 @@ class MujocoSimulator:
         if tick.images:
             self._images = self._renderer.render(self._data)
 
+    def refresh(self, images: bool) -> None:
+        self._in_scene()
+        if images and self._images is None:
+            self._images = self._renderer.render(self._data)
+
     def observe(self, images: bool = False) -> Observation:
         slot = self._in_scene()
         if images and self._images is None:

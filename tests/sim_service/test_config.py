@@ -73,7 +73,7 @@ def test_a_bad_environment_value_is_named(name: str, value: str, message: str) -
         (["--waypoint-noise", "3"], "--waypoint-noise must be 0 to 0.2 rad"),
         (["--waypoint-noise", "nan"], "--waypoint-noise must be 0 to 0.2 rad"),
         (["--max-attempts", "0"], "--max-attempts must be at least 1"),
-        (["--streaming"], "--streaming is not there yet: it comes with the `serve` command"),
+        (["--streaming-port", "8211"], "--streaming-port 8211 is one of Isaac Sim's own"),
         (["--no-headless"], "--no-headless needs Isaac Sim"),
     ],
 )

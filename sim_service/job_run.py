@@ -1,0 +1,79 @@
+"""A job under way: its collection driven tick by tick to one of its ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from collectors.simulator import Tick
+from lerobot_writer import WriterError
+from sim_service.collection import Collection
+from sim_service.job_monitor import JobMonitor
+from sim_service.ledger import LedgerError
+from sim_service.ports import Job, JobState
+
+_log = logging.getLogger(__name__)
+
+
+class JobRun:
+    """Drives the collection that the monitor tells of. Each step gives the next Tick, or None when the job is over;
+    nothing that the collection raises gets out."""
+
+    def __init__(self, collection: Collection, monitor: JobMonitor) -> None:
+        self._collection, self._monitor = collection, monitor
+        self._ticks = collection.run()
+        self.simulator_failed = False  # something else than the dataset ended the job: trust the simulator no more
+        self._early: JobState | None = None  # the state that the job ends in, once it was asked to end early
+        monitor.watch(collection)
+
+    @property
+    def job(self) -> Job:
+        return self._monitor.job
+
+    def next_tick(self) -> Tick | None:
+        """To be called when the simulator has advanced by the last one."""
+        return self._step(lambda: next(self._ticks))
+
+    def advance_failed(self, error: Exception) -> Tick | None:
+        """The simulator raised instead of advancing by the last tick."""
+        return self._step(lambda: self._ticks.throw(error))
+
+    def stop_after_attempt(self, state: JobState) -> None:
+        """End early, in that state, when the attempt under way is over; the first such state counts."""
+        self._early = self._early or state
+        self._collection.stop_after_attempt()
+        self._monitor.stopping()
+
+    def stop_now(self, state: JobState) -> None:
+        """Discard the attempt under way and finalize the dataset. The job is over then."""
+        try:
+            self._ticks.close()
+            self._collection.close()
+        except Exception as error:
+            _log.exception("job %s could not be stopped cleanly", self.job.id)
+            self._monitor.finish("failed", f"{type(error).__name__}: {error}")
+        else:
+            self._finish_early(self._early or state)
+
+    def _step(self, action: Callable[[], Tick]) -> Tick | None:
+        try:
+            tick = action()
+        except StopIteration:
+            progress = self._monitor.update().progress
+            if progress.completed >= progress.requested:
+                self._monitor.finish("completed")
+            elif progress.completed + progress.exhausted >= progress.requested:
+                self._monitor.finish("incomplete", f"{progress.exhausted} episodes failed in every attempt")
+            else:
+                self._finish_early(self._early or "stopped")
+            return None
+        except Exception as error:
+            _log.exception("job %s failed", self.job.id)
+            self.simulator_failed = not isinstance(error, WriterError | LedgerError)
+            self._monitor.finish("failed", f"{type(error).__name__}: {error}")
+            return None
+        self._monitor.update()
+        return tick
+
+    def _finish_early(self, state: JobState) -> None:
+        self._monitor.finish(state, "the service was shut down" if state == "interrupted" else None)
