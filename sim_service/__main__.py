@@ -5,19 +5,38 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import sim_service
+from bridge.config import BridgeConfig, LiveConfig
+from bridge.remote_command import add_remote_flags, run_remote
 from collectors.replay import joint_deviation, replay
 from collectors.simulator import SimulatorError
+from collectors.task import TASKS
 from lerobot_writer.check import check_dataset
+from sim_service.batch_run import BatchRun
+from sim_service.catalogue import DatasetCatalogue
 from sim_service.collect_command import BAD_ARGUMENTS, DONE, FAILED, run_collect
 from sim_service.collection import drive
-from sim_service.config import ConfigError, add_collect_flags, apply_environment, collect_config
+from sim_service.commands import CommandQueue
+from sim_service.config import CollectConfig, ConfigError, add_collect_flags, apply_environment, collect_config
+from sim_service.data_root import DataRootError, FolderDataRoot
+from sim_service.job_store import JobStore, JobStoreError
+from sim_service.logs import set_up_service_logging
+from sim_service.page_config import PageConfig
+from sim_service.ports import Catalogue, DataRoot, EventSource, FrameSource, JobHistory, StatusSource
 from sim_service.recorded import DatasetError, load_episode, open_dataset
 from sim_service.report.contact_sheet import write_contact_sheet
+from sim_service.serve_command import run_service
+from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config
+from sim_service.service import Service
 from sim_service.simulators import SimulatorUnavailable, open_simulator
+from sim_service.stop_request import StopRequest
+
+_log = logging.getLogger(__name__)
 
 REPLAY_TOLERANCE = 1e-6  # rad, m and rad/s; MuJoCo repeats itself to the bit on one machine
 
@@ -33,8 +52,13 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     collect = commands.add_parser("collect", help="collect episodes into a dataset")
     add_collect_flags(collect)
-    if next((word for word in arguments if not word.startswith("-")), None) == "collect":
-        apply_environment(collect)
+    serve = commands.add_parser("serve", help="run the simulator with a web page and an API to collect by")
+    add_serve_flags(serve)
+    remote = commands.add_parser("remote", help="ask a running service: start, status, stop, watch")
+    add_remote_flags(remote)
+    asked = next((word for word in arguments if not word.startswith("-")), None)
+    if asked in ("collect", "serve"):
+        apply_environment({"collect": collect, "serve": serve}[asked])
 
     check = commands.add_parser("check", help="check a dataset against every rule of the format")
     check.add_argument("dataset", type=Path)
@@ -58,13 +82,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed = build_parser(words).parse_args(words)
         _set_up_logging(parsed.verbose)
         if parsed.command == "collect":
-            return run_collect(collect_config(parsed))
+            return _collect(collect_config(parsed))
+        if parsed.command == "serve":
+            return _serve(serve_config(parsed), parsed.verbose)
+        if parsed.command == "remote":
+            return run_remote(parsed)
         if parsed.command == "check":
             return _check(parsed.dataset, parsed.json)
         if parsed.command == "replay":
             return _replay(parsed.dataset, parsed.episode)
         return _sheet(parsed.dataset, parsed.picture, parsed.episodes, parsed.width)
-    except (ConfigError, DatasetError, SimulatorUnavailable) as error:
+    except (ConfigError, DatasetError, DataRootError, JobStoreError, SimulatorUnavailable) as error:
         print(f"isaac-collect: {error}", file=sys.stderr)
         return BAD_ARGUMENTS
 
@@ -74,6 +102,89 @@ def _set_up_logging(verbose: bool) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for package in ("collectors", "sim_service", "lerobot_writer"):
         logging.getLogger(package).setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def _collect(config: CollectConfig) -> int:
+    if config.page is None:
+        return run_collect(config)
+    batch = BatchRun(config)
+    folder = config.output.absolute()
+    with _bridge(
+        config.page,
+        None,
+        batch.board,
+        batch.board.events,
+        batch,
+        batch.frames,
+        FolderDataRoot(folder.parent),
+        DatasetCatalogue(folder.parent, only=folder.name),
+    ):
+        return run_collect(config, batch)
+
+
+def _serve(config: ServeConfig, verbose: bool) -> int:
+    """Exit code 0 after a signal: everything finished is in its dataset, and the rest can be resumed."""
+    data_root = FolderDataRoot(config.data_root)
+    data_root.prepare()
+    with closing(JobStore(data_root.path)) as store, StopRequest() as stop:
+        queue = CommandQueue()
+        service = Service(
+            partial(open_simulator, config.simulator),
+            config.settings,
+            queue,
+            data_root,
+            store,
+            live_period_s=1 / config.page.live_fps,
+        )
+        set_up_service_logging(verbose, lambda: service.current_job_id)
+        catalogue = DatasetCatalogue(data_root.path)
+        board = service.board
+        with _bridge(config.page, queue, board, board.events, service, service.frames, data_root, catalogue):
+            try:
+                run_service(service, stop, config.grace_s)
+            finally:
+                service.close()
+    return DONE
+
+
+@contextmanager
+def _bridge(
+    page: PageConfig,
+    queue: CommandQueue | None,
+    status: StatusSource,
+    events: EventSource,
+    jobs: JobHistory,
+    frames: FrameSource,
+    data_root: DataRoot,
+    catalogue: Catalogue,
+) -> Iterator[None]:
+    """The web page and the API while entered; where nobody may command (no queue), to look on."""
+    from bridge.launch import running_bridge  # Flask, aiortc: half a second that no other command needs
+
+    config = BridgeConfig(
+        host=page.host,
+        port=page.port,
+        skills=tuple(TASKS),
+        version=sim_service.__version__,
+        token=page.token,
+        allowed_hosts=page.allowed_hosts,
+        cors_origins=page.cors_origins,
+        read_only=queue is None,
+        live=LiveConfig(max_fps=page.live_fps, max_size_px=page.live_size_px),
+    )
+    if page.token is None and not page.is_loopback:
+        _log.warning(
+            "whoever reaches %s may command the simulator: set ISAAC_COLLECT_TOKEN to ask for a token", page.host
+        )
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(
+                running_bridge(queue, status, events, jobs, frames, data_root, catalogue, config)
+            )
+        except OSError as error:
+            raise ConfigError(f"cannot serve the page: {error}") from error
+        print(f"Dashboard and API: {server.url}", file=sys.stderr, flush=True)
+        yield
 
 
 def _check(dataset: Path, as_json: bool) -> int:

@@ -89,6 +89,12 @@ class Service:
         """The service was shut down and nothing is under way."""
         return self._grace_ends_at is not None and self._run is None
 
+    @property
+    def current_job_id(self) -> str | None:
+        """Of the job under way; for any thread."""
+        run = self._run
+        return run.job.id if run is not None else None
+
     def jobs(self, limit: int) -> Sequence[Job]:
         return [self._as_it_is_now(job) for job in self._store.jobs(limit)]
 
