@@ -36,8 +36,6 @@ from sim_service.service import Service
 from sim_service.simulators import SimulatorUnavailable, open_simulator
 from sim_service.stop_request import StopRequest
 
-_log = logging.getLogger(__name__)
-
 REPLAY_TOLERANCE = 1e-6  # rad, m and rad/s; MuJoCo repeats itself to the bit on one machine
 
 
@@ -172,10 +170,6 @@ def _bridge(
         read_only=queue is None,
         live=LiveConfig(max_fps=page.live_fps, max_size_px=page.live_size_px),
     )
-    if page.token is None and not page.is_loopback:
-        _log.warning(
-            "whoever reaches %s may command the simulator: set ISAAC_COLLECT_TOKEN to ask for a token", page.host
-        )
     with ExitStack() as stack:
         try:
             server = stack.enter_context(

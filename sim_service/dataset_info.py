@@ -121,8 +121,8 @@ def _cameras(features: object, problems: list[str]) -> dict[str, str]:
         elif dtype == "video" and ("/" in feature or not feature.isprintable()):
             problems.append(f"feature {_shown(feature)} has a '/' or a character that cannot be shown in its name")
         elif dtype == "video":
-            camera = feature.removeprefix(IMAGE_PREFIX) or feature
-            cameras[feature if camera in cameras else camera] = feature
+            camera = feature.removeprefix(IMAGE_PREFIX)
+            cameras[feature if not camera or camera in features else camera] = feature
     return cameras
 
 

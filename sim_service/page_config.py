@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,13 +25,6 @@ class PageConfig:
     cors_origins: tuple[str, ...] = ()
     live_fps: int = 15
     live_size_px: int = 512
-
-    @property
-    def is_loopback(self) -> bool:
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
 
 
 def add_page_flags(parser: argparse.ArgumentParser, prefix: str, port: int) -> None:

@@ -17,7 +17,6 @@ from typing import Final
 from collectors.cameras import CAMERAS
 from collectors.simulator import SimulatorError, Tick
 from lerobot_writer import DatasetExistsError, WriterError
-from lerobot_writer import StorageError as DiskError
 from sim_service import commands
 from sim_service.collection import Collection
 from sim_service.commands import CollectRequest, CommandQueue, PendingCommand, StartCollection, StopCollection
@@ -237,9 +236,9 @@ class Service:
         except DatasetExistsError as error:
             hint = "" if request.resume else '; "resume": true continues a dataset'
             raise commands.OutputRefusedError(f"{error}{hint}") from error
-        except (DiskError, OSError) as error:
-            raise commands.StorageError(str(error)) from error
-        except (WriterError, LedgerError) as error:
+        except (WriterError, LedgerError, OSError) as error:
+            if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
+                raise commands.StorageError(str(error)) from error
             raise commands.OutputRefusedError(str(error)) from error
 
     def _stop(self, command: StopCollection) -> Job | None:
