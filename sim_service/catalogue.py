@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import stat
 import threading
@@ -28,6 +29,8 @@ from sim_service.ports import (
 
 REPORT_FILE: Final = Path("report.html")
 
+_log = logging.getLogger(__name__)
+
 _TRIES: Final = 3  # for a dataset that changes while it is read
 _NAMES_TOLD: Final = 20
 _WATCHED: Final = (layout.INFO.parent, layout.INFO, COLLECTION_FILE, REPORT_FILE)
@@ -38,8 +41,9 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class _Known:
-    """A dataset as it was last read. info: None where it is broken."""
+    """A dataset as it was last read. watched: files that make it out of date. info: None where it is broken."""
 
+    watched: tuple[Path, ...]
     version: _Version
     info: DatasetInfo | None
     summary: DatasetSummary
@@ -58,6 +62,7 @@ class DatasetCatalogue:
         self._listings, self._rows, self._videos = FolderListings(), EpisodeRows(), EpisodeVideos()
         self._known: dict[str, _Known] = {}
         self._lock = threading.Lock()
+        self._limit_told = False
 
     def datasets(self) -> Sequence[DatasetSummary]:
         names = self._names()
@@ -94,11 +99,20 @@ class DatasetCatalogue:
         if self._only is not None:
             return [self._only] if self._has(self._only) else []
         try:
-            return list(find_datasets(self._root, self._listings))
+            return list(find_datasets(self._root, self._listings, when_too_many=self._tell_limit))
         except FileNotFoundError:
             return []
         except OSError as error:
             raise UnreadableDatasetError(f"cannot list the data root {self._root}: {error}") from error
+
+    def _tell_limit(self, folders: int) -> None:
+        if not self._limit_told:
+            self._limit_told = True
+            _log.warning(
+                "only %d folders below %s were searched for datasets; choose a data root with less in it",
+                folders,
+                self._root,
+            )
 
     def _has(self, name: str) -> bool:
         if self._only is not None:
@@ -129,30 +143,31 @@ class DatasetCatalogue:
             try:
                 return read(info)
             except UnreadableDatasetError as error:
-                if tries == _TRIES or self._version(name) == known.version:
+                if tries == _TRIES or _version(name, known.watched) == known.version:
                     raise UnreadableDatasetError(f"dataset {name}: {error}") from error
 
     def _look_at(self, name: str) -> _Known:
         with self._lock:
-            version = self._version(name)
             known = self._known.get(name)
+            watched = known.watched if known else tuple(self._root / name / path for path in _WATCHED)
+            version = _version(name, watched)
             if known is None or known.version != version:
                 try:
-                    known = self._describe(name, version)
+                    known = self._describe(name, watched, version)
                 except OSError as error:  # perhaps for the moment: not remembered
-                    version = self._version(name)
+                    version = _version(name, watched)
                     summary = DatasetSummary(name, error=f"cannot read {layout.INFO}: {error.strerror or error}")
-                    return _Known(version, None, summary)
+                    return _Known(watched, version, None, summary)
                 self._known[name] = known
             return known
 
-    def _describe(self, name: str, version: _Version) -> _Known:
+    def _describe(self, name: str, watched: tuple[Path, ...], version: _Version) -> _Known:
         """Raises OSError."""
         folder = self._root / name
         try:
             info = read_info(folder, self._root)
         except UnreadableDatasetError as error:
-            return _Known(version, None, DatasetSummary(name, error=str(error)))
+            return _Known(watched, version, None, DatasetSummary(name, error=str(error)))
         collected = read_collection(folder, self._root)
         summary = DatasetSummary(
             name,
@@ -170,15 +185,7 @@ class DatasetCatalogue:
             collected.failures,
             _is_file(folder / REPORT_FILE),
         )
-        return _Known(version, info, summary)
-
-    def _version(self, name: str) -> _Version:
-        """Another one when the summary may have changed. Raises UnknownDatasetError where the dataset is gone."""
-        folder = self._root / name
-        found = tuple(_stat(folder / path) for path in _WATCHED)
-        if not found[_WATCHED.index(layout.INFO)]:
-            raise UnknownDatasetError(f"dataset {name} was deleted just now")
-        return found
+        return _Known(watched, version, info, summary)
 
     def _video(self, name: str, info: DatasetInfo, episode: int, camera: str) -> EpisodeVideo:
         if not 0 <= episode < info.episodes:
@@ -201,6 +208,14 @@ class DatasetCatalogue:
         content = self._videos.of(file, version, span)
         etag = hashlib.sha256(repr((name, episode, camera, *version, span)).encode()).hexdigest()[:32]
         return EpisodeVideo(content, etag)
+
+
+def _version(name: str, watched: tuple[Path, ...]) -> _Version:
+    """Another one when the summary may have changed. Raises UnknownDatasetError where the dataset is gone."""
+    found = tuple(map(_stat, watched))
+    if not found[_WATCHED.index(layout.INFO)]:
+        raise UnknownDatasetError(f"dataset {name} was deleted just now")
+    return found
 
 
 def _stat(path: Path) -> tuple[int, ...]:

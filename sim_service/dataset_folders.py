@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -36,11 +36,14 @@ def name_problem(part: str) -> str | None:
     return None
 
 
-def find_datasets(folder: Path, listings: FolderListings, depth: int = MAX_DEPTH) -> Iterator[str]:
+def find_datasets(
+    folder: Path, listings: FolderListings, depth: int = MAX_DEPTH, when_too_many: Callable[[int], None] | None = None
+) -> Iterator[str]:
     """Names of the datasets below a folder, "/" between their parts; the least deep first.
 
-    Hidden folders, links and what packing builds are left out, and nothing is looked for inside a dataset. Raises
-    OSError where the folder itself cannot be listed.
+    Hidden folders, links and what packing builds are left out, and nothing is looked for inside a dataset.
+    when_too_many: called with the number of folders after which the search ends. Raises OSError where the folder itself
+    cannot be listed.
     """
     parents = [""]
     budget = _MAX_FOLDERS
@@ -59,6 +62,8 @@ def find_datasets(folder: Path, listings: FolderListings, depth: int = MAX_DEPTH
                     continue
                 budget -= 1
                 if budget < 0:
+                    if when_too_many is not None:
+                        when_too_many(_MAX_FOLDERS)
                     return
                 if has_dataset(path):
                     yield f"{parent}{name}"

@@ -20,6 +20,7 @@ from sim_service.folder_listings import FileVersion, file_version, is_inside
 from sim_service.ports import EpisodeSummary, UnreadableDatasetError
 
 _MAX_TABLES_BYTES: Final = 32 * 2**20
+_TABLE_BYTES: Final = 16_384  # of one without rows
 _MAX_ROW_COUNTS: Final = 4096  # files of which the number of rows is remembered
 _MAX_ROWS: Final = layout.MAX_FILES  # of one file
 
@@ -36,6 +37,7 @@ _Kind = tuple[Callable[[pa.DataType], bool], str]
 """Which types a column may have, and how to say so."""
 
 _REQUIRED: Final[dict[str, _Kind]] = {
+    "episode_index": (pa.types.is_integer, "an integer"),
     "length": (pa.types.is_integer, "an integer"),
     "tasks": (_is_texts, "a list of texts"),
 }
@@ -110,15 +112,14 @@ class EpisodeRows:
             paths = sorted((dataset / layout.EPISODES).glob("*/*.parquet"))
         for path in paths:
             name = path.relative_to(dataset).as_posix()
+            begin = max(first - position, 0)
             with _unreadable(name):
-                version = file_version(path)
-                count = self._row_count(path, version, root)
-                begin, stop = max(first - position, 0), min(end - position, count)
-                if begin < stop:
-                    rows = self._table(path, version).slice(begin, stop - begin)
-                    if rows.num_rows != stop - begin:
-                        raise UnreadableDatasetError(f"{name} lost rows just now")
-            if begin < stop:
+                count, table = self._file(path, root, begin, end - position)
+                stop = min(end - position, count)
+                rows = table.slice(begin, stop - begin) if table is not None and begin < stop else None
+                if rows is not None:
+                    _require_episodes(range(position + begin, position + stop), rows)
+            if rows is not None:
                 yield position + begin, rows
             position += count
             if position >= end:
@@ -127,31 +128,32 @@ class EpisodeRows:
             f"{layout.INFO} counts {info.episodes} episodes, {layout.EPISODES} holds {position}"
         )
 
-    def _row_count(self, path: Path, version: FileVersion, root: Path) -> int:
+    def _file(self, path: Path, root: Path, begin: int, stop: int) -> tuple[int, pa.Table | None]:
+        """How many rows a file has, and all of them where some are from `begin` to before `stop`."""
+        key = (path, file_version(path))
         with self._reading:
-            count = self._row_counts.get((path, version))
-            if count is None:
+            count, table = self._row_counts.get(key), self._tables.get(key)
+            if count is None or (table is None and begin < min(stop, count)):
                 if not is_inside(path, root):
                     raise UnreadableDatasetError(f"{path} is a link that leads out of {root}")
                 with pq.ParquetFile(path) as parquet:
                     count = int(parquet.metadata.num_rows)
-                if count > _MAX_ROWS:
-                    raise UnreadableDatasetError(f"{path.name} has {count} rows, more than {_MAX_ROWS}")
-                self._row_counts.put((path, version), count)
-            return count
+                    if count > _MAX_ROWS:
+                        raise UnreadableDatasetError(f"{path.name} has {count} rows, more than {_MAX_ROWS}")
+                    self._row_counts.put(key, count)
+                    if begin < min(stop, count):
+                        table = _read(parquet)
+                        self._tables.put(key, table, _TABLE_BYTES + table.nbytes)
+            return count, table
 
-    def _table(self, path: Path, version: FileVersion) -> pa.Table:
-        with self._reading:
-            table = self._tables.get((path, version))
-            if table is None:
-                with pq.ParquetFile(path) as parquet:
-                    names = parquet.schema_arrow.names
-                    wanted = [n for n in names if n in _REQUIRED or n in _OURS or n.startswith("videos/")]
-                    table = parquet.read(columns=wanted, use_threads=False)
-                _require_columns(table.schema, _REQUIRED)
-                _require_columns(table.schema, {name: kind for name, kind in _OURS.items() if name in names})
-                self._tables.put((path, version), table, table.nbytes)
-            return table
+
+def _read(parquet: pq.ParquetFile) -> pa.Table:
+    names = parquet.schema_arrow.names
+    wanted = [name for name in names if name in _REQUIRED or name in _OURS or name.startswith("videos/")]
+    table = parquet.read(columns=wanted, use_threads=False)
+    _require_columns(table.schema, _REQUIRED)
+    _require_columns(table.schema, {name: kind for name, kind in _OURS.items() if name in names})
+    return table
 
 
 @contextmanager
@@ -172,6 +174,14 @@ def _require_columns(schema: pa.Schema, columns: Mapping[str, _Kind]) -> None:
             problems.append(f"column {name} is {found[0]}, not {kind}")
     if problems:
         raise UnreadableDatasetError(f"{layout.EPISODES}: {'; '.join(problems)}")
+
+
+def _require_episodes(episodes: range, rows: pa.Table) -> None:
+    found = rows.column("episode_index").to_pylist()
+    if found != list(episodes):
+        raise UnreadableDatasetError(
+            f"{layout.EPISODES} has episodes {found[0]} to {found[-1]} where {episodes[0]} to {episodes[-1]} belong"
+        )
 
 
 def _lengths(first: int, rows: pa.Table) -> list[int]:

@@ -21,6 +21,7 @@ from sim_service.folder_listings import FileVersion
 from sim_service.ports import UnreadableDatasetError
 
 _MAX_KEPT_BYTES: Final = 64 * 2**20
+_KEY_BYTES: Final = 1024  # of what is remembered besides the content
 _MAX_CUT_BYTES: Final = 512 * 2**20  # of one episode, which has to fit into memory
 _MAX_CUT_FRAMES: Final = 1_000_000
 _INDEX_BYTES_PER_FRAME: Final = 64  # of an MP4: a row in each of its tables
@@ -63,7 +64,7 @@ class EpisodeVideos:
                 content = self._kept.get(key)  # somebody else may have waited for the same
                 if content is None:
                     content = cut(file, span)
-                    self._kept.put(key, content, len(content) if isinstance(content, bytes) else 1)
+                    self._kept.put(key, content, _KEY_BYTES + (len(content) if isinstance(content, bytes) else 0))
         return content
 
 
@@ -110,7 +111,7 @@ def _packets(source: Any, stream: Any, span: Span) -> list[Any] | None:
         found[number] = packet
         size_bytes += packet.size
         if size_bytes > _MAX_CUT_BYTES:
-            raise UnreadableDatasetError(f"an episode of more than {_MAX_CUT_BYTES >> 20} MB cannot be shown")
+            raise ValueError(f"it has more than {_MAX_CUT_BYTES >> 20} MB")
         if len(found) == span.frames:
             return list(found.values())
     return None
@@ -144,7 +145,7 @@ def _encoded_anew(source: Any, stream: Any, span: Span) -> bytes:
             frame.pict_type = PictureType.NONE  # the encoder's choice, not the source's
             target.mux(track.encode(frame))
             if buffer.tell() > _MAX_CUT_BYTES:
-                raise UnreadableDatasetError(f"an episode of more than {_MAX_CUT_BYTES >> 20} MB cannot be shown")
+                raise ValueError(f"it has more than {_MAX_CUT_BYTES >> 20} MB")
         target.mux(track.encode(None))
     return buffer.getvalue()
 
@@ -163,12 +164,12 @@ def _frames(source: Any, stream: Any, span: Span) -> Iterator[Any]:
             if frame.pts is None or span.number(frame) < expected:
                 continue  # of the episode before
             if span.number(frame) > expected:
-                raise UnreadableDatasetError(f"frame {expected} of the episode's {span.frames} is missing")
+                raise ValueError(f"frame {expected} of the episode's {span.frames} is missing")
             yield frame
             expected += 1
             if expected == span.frames:
                 return
-    raise UnreadableDatasetError(f"the file ends before frame {expected} of the episode's {span.frames}")
+    raise ValueError(f"the file ends before frame {expected} of the episode's {span.frames}")
 
 
 def _open_mp4(buffer: io.BytesIO, span: Span, ticks: Fraction) -> Any:

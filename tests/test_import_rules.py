@@ -19,7 +19,11 @@ THIRD_PARTIES = {
     "lerobot_writer": {"numpy", "pyarrow", "av"},
     "collectors": {"numpy"},
     "sim_service": {"numpy", "pyarrow", "av", "mujoco", "imageio", "tqdm"},
-    "bridge": set(),
+    "bridge": {
+        *("flask", "flask_smorest", "werkzeug", "itsdangerous", "marshmallow", "cheroot", "prometheus_client"),
+        *("aiortc", "av", "numpy", "PIL"),
+        *("requests", "tqdm"),
+    },
 }
 ENTRY_POINTS = {"sim_service.__main__", "sim_service.extension", "lerobot_writer.__main__"}
 
@@ -66,6 +70,39 @@ def test_module_imports_only_what_its_package_may(path: Path) -> None:
 def test_only_the_mujoco_adapter_imports_mujoco() -> None:
     users = {p.relative_to(ROOT).parts[:2] for p in modules() if any(n.split(".")[0] == "mujoco" for n in imports(p))}
     assert users == {("sim_service", "mujoco_sim")}
+
+
+WEB_FRAMEWORK = {"flask", "flask_smorest", "werkzeug", "cheroot"}
+PURE = ("messages", "rendering", "events", "mjpeg", "status_body", "slots")  # modules of bridge that know no Flask
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_parsing_and_rendering_know_no_flask(name: str) -> None:
+    assert {n.split(".")[0] for n in imports(ROOT / "bridge" / f"{name}.py")} & WEB_FRAMEWORK == set()
+
+
+@pytest.mark.parametrize("name", ["bridge.client", "bridge.remote_command"])
+def test_the_client_needs_no_server(name: str) -> None:
+    """Neither it nor what it imports of ours: nothing but requests and tqdm."""
+    seen: set[str] = set()
+    left = [name]
+    while left:
+        module = left.pop()
+        path = ROOT / f"{module.replace('.', '/')}.py"
+        if module in seen or not path.exists():
+            continue
+        seen.add(module)
+        for imported in imports(path):
+            top = imported.split(".")[0]
+            assert top in OURS or top in sys.stdlib_module_names or top in {"requests", "tqdm"}, (module, imported)
+            if top in OURS:
+                left += [imported, imported.rpartition(".")[0]]
+    assert len(seen) > 2
+
+
+def test_live_video_knows_no_flask() -> None:
+    for path in (ROOT / "bridge" / "video").rglob("*.py"):
+        assert {n.split(".")[0] for n in imports(path)} & WEB_FRAMEWORK == set(), path
 
 
 def test_the_checker_shares_no_code_with_the_writer() -> None:

@@ -1,0 +1,1 @@
+"""Live pictures for browsers: WebRTC sessions (WHEP) and JPEG. Knows nothing of HTTP."""
