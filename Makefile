@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= datasets/demo
 
-.PHONY: demo test test-long check format examples judge judge-all kill-sweep bench pictures clean help
+.PHONY: demo serve test test-long check format examples judge judge-all kill-sweep bench pictures clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,9 @@ demo: $(VENV)/.installed ## set up, collect five episodes on the embedded simula
 	$(BIN)/isaac-collect check $(DEMO)
 	@echo "In LeRobot: from lerobot.datasets.lerobot_dataset import LeRobotDataset; \
 	LeRobotDataset('isaac-collect/pick_place', root='$(abspath $(DEMO))')"
+
+serve: $(VENV)/.installed ## set up, run the service: web page and API at http://127.0.0.1:8600
+	$(BIN)/isaac-collect serve
 
 test: $(VENV)/.installed-dev ## set up, run all tests but the long ones
 	$(BIN)/python -m pytest

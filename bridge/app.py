@@ -116,6 +116,7 @@ def _api(app: Flask, config: BridgeConfig) -> Api:
             "security": security,
         },
     )
+    api.DEFAULT_ERROR_RESPONSE_NAME = None  # ours are listed one by one
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     api.spec.components.security_scheme("cookie", {"type": "apiKey", "in": "cookie", "name": COOKIE})
     return api

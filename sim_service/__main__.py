@@ -106,7 +106,7 @@ def _collect(config: CollectConfig) -> int:
     if config.page is None:
         return run_collect(config)
     batch = BatchRun(config)
-    folder = config.output.absolute()
+    folder = config.output.resolve()
     with _bridge(
         config.page,
         None,

@@ -126,6 +126,7 @@ def _copied(packets: list[Any], stream: Any, span: Span) -> bytes:
         begin = packets[0].pts
         for packet in packets:
             packet.pts, packet.dts = packet.pts - begin, packet.dts - begin
+            packet.duration = round(1 / (span.fps * stream.time_base))  # PyAV 15 reads none
             packet.stream = track
             target.mux(packet)
     return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -45,19 +46,19 @@ def difference(one: Picture, other: Picture) -> float:
 
 
 class Page:
-    """A tab that shows the dashboard. Parts are named by their data-testid."""
+    """A browser with the dashboard in its tabs. Parts are named by their data-testid."""
 
-    def __init__(self, driver: WebDriver, url: str) -> None:
-        self.driver, self.url = driver, url
+    def __init__(self, driver: WebDriver) -> None:
+        self.driver = driver
 
-    def open(self, path: str = "/") -> None:
-        self.driver.get(self.url + path)
+    def open(self, url: str) -> None:
+        self.driver.get(url)
         self.run("document.documentElement.style.scrollBehavior = 'auto'")  # or a press misses what glides away
 
-    def open_tab(self) -> None:
-        """Another tab with the same page; the one before is hidden then."""
+    def open_tab(self, url: str) -> None:
+        """The one before is hidden then."""
         self.driver.switch_to.new_window("tab")
-        self.open()
+        self.open(url)
 
     def run(self, script: str, *arguments: object) -> Any:
         return self.driver.execute_script(script, *arguments)
@@ -164,6 +165,13 @@ class Page:
         script = f"{_BRIGHTNESS} {_FIND} return brightness(found)"
         return _picture(self.run(script, _selector(name)))
 
+    def first_picture(self, name: str) -> Picture:
+        """Of a video that may still be loading."""
+        self.until_shown(name)
+        script = f"{_FIND} return found.readyState > 1 && found.videoWidth > 0"
+        self.until(lambda: self.run(script, _selector(name)), f"a picture of {name}")
+        return self.picture(name)
+
     def live_picture(self) -> Picture:
         return self.picture("live-video" if self.shown("live-video") else "live-canvas")
 
@@ -202,23 +210,17 @@ class Page:
 
 
 @contextmanager
-def dashboard(url: str, folder: Path, *flags: str) -> Iterator[Page]:
-    """A browser that has not opened the page yet. folder: for its profile, and a picture of the page when the test
-    fails. What is left in the console at the end is a failure too."""
+def dashboard(folder: Path, *flags: str) -> Iterator[Page]:
+    """A browser that shows nothing yet. folder: for its profile. What is left in the console at the end fails."""
     with chromium(folder, "--window-size=1440,1043", *flags) as driver:
-        page = Page(driver, url)
-        try:
-            yield page
-            console = page.console()
-            assert not console, console
-        except Exception:
-            driver.save_screenshot(str(folder / "failed.png"))
-            print(f"The page as it was: {folder / 'failed.png'}; its console: {page.console()}")
-            raise
+        page = Page(driver)
+        yield page
+        console = page.console()
+    assert not console, console
 
 
 def rising(values: Sequence[float]) -> bool:
-    return all(one < other for one, other in zip(values, values[1:], strict=False))
+    return all(one < other for one, other in itertools.pairwise(values))
 
 
 def _selector(name: str) -> str:

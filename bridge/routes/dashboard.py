@@ -33,15 +33,19 @@ FOLDER: Final = Path(__file__).parent.parent / "static"
 
 
 def dashboard_blueprint(openapi: bytes, folder: Path = FOLDER) -> Blueprint:
-    """openapi: the document, as JSON. folder: with index.html and what it needs."""
+    """openapi: the document, as JSON. folder: with index.html and what it needs; nothing else can be asked for."""
     blueprint = Blueprint("dashboard", __name__)
+    files = {
+        str(path.relative_to(folder)): path
+        for path in folder.rglob("*")
+        if path.suffix in MEDIA_TYPES and path.is_file() and not path.is_symlink()
+    }
 
     def served(name: str) -> Response:
-        path = (folder / name).resolve()
-        media_type = MEDIA_TYPES.get(path.suffix)
-        if media_type is None or not path.is_relative_to(folder.resolve()):
+        path = files.get(name)
+        if path is None:
             raise Problem(404, "not-found", f"there is nothing at {request.path}")
-        response = respond_with(path, media_type)
+        response = respond_with(path, MEDIA_TYPES[path.suffix])
         response.headers["Content-Security-Policy"] = POLICY
         return response
 

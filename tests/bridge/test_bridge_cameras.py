@@ -28,6 +28,12 @@ def service(tmp_path: Path) -> FakeService:
     return FakeService(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def idle_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """For tests that change nothing."""
+    return bridge_app(FakeService(tmp_path_factory.mktemp("data")))
+
+
 @pytest.fixture
 def app(service: FakeService) -> Flask:
     return bridge_app(service)
@@ -49,8 +55,8 @@ def publish(service: FakeService, age_s: float = 0.0, tick: int = 0) -> None:
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_cameras_are_listed_with_their_paths(client: FlaskClient, prefix: str) -> None:
-    listed = client.get(f"{prefix}/cameras").json
+def test_cameras_are_listed_with_their_paths(idle_app: Flask, prefix: str) -> None:
+    listed = idle_app.test_client().get(f"{prefix}/cameras").json
     assert [camera["name"] for camera in listed["cameras"]] == list(CAMERAS)
     assert listed["cameras"][0] == {
         "name": "cam_high",
@@ -129,14 +135,12 @@ def test_pictures_are_streamed_for_as_long_as_somebody_looks(
         ("GET", "/cameras/cam_high"),
     ],
 )
-def test_a_camera_that_is_not_there_is_not_found(
-    client: FlaskClient, app: Flask, service: FakeService, method: str, path: str
-) -> None:
-    response = client.open(path, method=method)
+def test_a_camera_that_is_not_there_is_not_found(idle_app: Flask, method: str, path: str) -> None:
+    response = idle_app.test_client().open(path, method=method)
     assert response.status_code == 404
     assert response.content_type == "application/problem+json"
-    assert service.frames.viewers == 0
-    assert backend_of(app).streams.used == 0
+    assert backend_of(idle_app).frames.viewers == 0
+    assert backend_of(idle_app).streams.used == 0
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -170,10 +174,8 @@ def test_an_offer_is_answered_and_the_session_ended_once(
         (OFFER.encode() + b"a" * 65_536, "application/sdp", 413, "too-large"),
     ],
 )
-def test_a_bad_offer_is_refused(
-    client: FlaskClient, data: bytes, content_type: str, status: int, expected: str
-) -> None:
-    response = client.post("/cameras/cam_high/whep", data=data, content_type=content_type)
+def test_a_bad_offer_is_refused(idle_app: Flask, data: bytes, content_type: str, status: int, expected: str) -> None:
+    response = idle_app.test_client().post("/cameras/cam_high/whep", data=data, content_type=content_type)
     assert response.status_code == status
     assert slug(response) == expected
 

@@ -79,6 +79,17 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
+@pytest.fixture(scope="module")
+def idle_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """For tests that change nothing: nobody takes its commands."""
+    return bridge_app(FakeService(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture
+def idle(idle_app: Flask) -> FlaskClient:
+    return idle_app.test_client()
+
+
 @pytest.fixture
 def turning(service: FakeService) -> Iterator[None]:
     with service.running():
@@ -125,8 +136,8 @@ def test_only_the_output_dir_is_required(client: FlaskClient, turning: None) -> 
     assert response.json["request"]["seed"] == 12345
 
 
-def test_a_status_before_any_job_has_nothing_of_one(client: FlaskClient) -> None:
-    status = client.get("/collect/status").json
+def test_a_status_before_any_job_has_nothing_of_one(idle: FlaskClient) -> None:
+    status = idle.get("/collect/status").json
     assert set(status) == STATUS_FIELDS
     assert (status["state"], status["job_id"], status["progress"], status["failures"]) == ("idle", None, None, {})
 
@@ -216,20 +227,20 @@ def test_an_absolute_output_dir_inside_the_data_root_is_its_name(
 )
 @pytest.mark.parametrize("path", ["/collect/start", "/collect/stop", "/sim/play", "/sim/reset", "/session"])
 def test_a_bad_body_is_the_clients_fault(
-    client: FlaskClient, path: str, data: bytes, content_type: str, status: int
+    idle: FlaskClient, path: str, data: bytes, content_type: str, status: int
 ) -> None:
     optional = path not in ("/collect/start", "/session")
     if optional and not data:
         return  # a body is not needed there
-    response = client.post(path, data=data, content_type=content_type)
+    response = idle.post(path, data=data, content_type=content_type)
     assert response.status_code == status
     assert slug(response) in ("bad-request", "unsupported-media-type", "too-large")
 
 
-def test_a_body_of_exactly_the_limit_is_read(client: FlaskClient) -> None:
+def test_a_body_of_exactly_the_limit_is_read(idle: FlaskClient) -> None:
     body = b'{"output_dir": "' + b"a" * (65_536 - 18) + b'"}'
     assert len(body) == 65_536
-    assert client.post("/collect/start", data=body, content_type="application/json").status_code == 400
+    assert idle.post("/collect/start", data=body, content_type="application/json").status_code == 400
 
 
 def test_json_may_say_its_charset(client: FlaskClient, turning: None) -> None:
@@ -268,15 +279,15 @@ def test_jobs_are_listed_newest_first_and_no_more_than_asked(client: FlaskClient
 
 
 @pytest.mark.parametrize("limit", ["0", "501", "abc", "", "-1", "1e2"])
-def test_a_bad_limit_is_refused(client: FlaskClient, limit: str) -> None:
-    response = client.get(f"/collect/jobs?limit={limit}")
+def test_a_bad_limit_is_refused(idle: FlaskClient, limit: str) -> None:
+    response = idle.get(f"/collect/jobs?limit={limit}")
     assert response.status_code == 400
     assert [error["field"] for error in response.json["errors"]] == ["limit"]
 
 
 @pytest.mark.parametrize("job_id", ["nobody", "..", "%00", "a%20b", "\u2603"])
-def test_an_unknown_job_is_not_found(client: FlaskClient, job_id: str) -> None:
-    response = client.get(f"/collect/jobs/{job_id}")
+def test_an_unknown_job_is_not_found(idle: FlaskClient, job_id: str) -> None:
+    response = idle.get(f"/collect/jobs/{job_id}")
     assert response.status_code == 404
     assert slug(response) == "not-found"
 
@@ -429,8 +440,8 @@ def test_the_simulator_is_not_to_be_had_while_it_collects(client: FlaskClient, t
 
 
 @pytest.mark.parametrize(("path", "body"), [("/sim/play", {"a": 1}), ("/sim/reset", {"seed": -1}), ("/sim/reset", [])])
-def test_bad_bodies_of_the_simulator_are_refused(client: FlaskClient, path: str, body: Any) -> None:
-    assert client.post(path, json=body).status_code == 400
+def test_bad_bodies_of_the_simulator_are_refused(idle: FlaskClient, path: str, body: Any) -> None:
+    assert idle.post(path, json=body).status_code == 400
 
 
 # Methods and paths
@@ -449,13 +460,13 @@ def test_bad_bodies_of_the_simulator_are_refused(client: FlaskClient, path: str,
 )
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_a_method_that_is_not_allowed_is_told_which_are(
-    client: FlaskClient, prefix: str, method: str, path: str, allowed: str
+    idle: FlaskClient, prefix: str, method: str, path: str, allowed: str
 ) -> None:
-    response = client.open(prefix + path, method=method)
+    response = idle.open(prefix + path, method=method)
     assert response.status_code == 405
     assert slug(response) == "method-not-allowed"
     assert response.headers["Allow"] == allowed
-    options = client.options(prefix + path)
+    options = idle.options(prefix + path)
     assert options.status_code == 200
     assert sorted(options.headers["Allow"].split(", ")) == allowed.split(", ")
 
@@ -463,36 +474,36 @@ def test_a_method_that_is_not_allowed_is_told_which_are(
 @pytest.mark.parametrize(
     "path", ["/nothing", "/collect", "/collect/status/", "/collect//status", "/v1/sim", "/v1/sim/bridges", "/static/x"]
 )
-def test_an_unknown_path_is_not_found(client: FlaskClient, path: str) -> None:
-    response = client.get("/v1/sim/bridge" + path)
+def test_an_unknown_path_is_not_found(idle: FlaskClient, path: str) -> None:
+    response = idle.get("/v1/sim/bridge" + path)
     assert response.status_code == 404
     assert slug(response) == "not-found"
 
 
 @pytest.mark.parametrize("path", ["/collect/status", "/collect/jobs", "/sim/state", "/healthz", "/metrics"])
-def test_head_is_get_without_its_body(client: FlaskClient, path: str) -> None:
-    head = client.head(path)
+def test_head_is_get_without_its_body(idle: FlaskClient, path: str) -> None:
+    head = idle.head(path)
     assert (head.status_code, head.data) == (200, b"")
     assert int(head.headers["Content-Length"]) > 0
-    assert head.content_type == client.get(path).content_type
+    assert head.content_type == idle.get(path).content_type
 
 
-def test_an_event_stream_is_not_to_be_had_as_json(client: FlaskClient) -> None:
-    response = client.get("/collect/events", headers={"Accept": "application/json"})
+def test_an_event_stream_is_not_to_be_had_as_json(idle: FlaskClient) -> None:
+    response = idle.get("/collect/events", headers={"Accept": "application/json"})
     assert response.status_code == 406
     assert slug(response) == "not-acceptable"
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "*/*", "text/*", "application/json, text/event-stream;q=0.5"])
-def test_an_event_stream_is_had_by_whom_it_suits(client: FlaskClient, app: Flask, accept: str) -> None:
-    with client.get("/collect/events", headers={"Accept": accept}) as response:
+def test_an_event_stream_is_had_by_whom_it_suits(idle: FlaskClient, idle_app: Flask, accept: str) -> None:
+    with idle.get("/collect/events", headers={"Accept": accept}) as response:
         assert response.status_code == 200
         assert response.mimetype == "text/event-stream"
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["X-Accel-Buffering"] == "no"
         assert next(response.response) == b"retry: 2000\n\n"
-        assert backend_of(app).streams.used == 1
-    assert backend_of(app).streams.used == 0
+        assert backend_of(idle_app).streams.used == 1
+    assert backend_of(idle_app).streams.used == 0
 
 
 def test_head_of_a_stream_takes_no_slot(client: FlaskClient, app: Flask) -> None:

@@ -35,10 +35,10 @@ SUMMARY_FIELDS = {
 }
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> FakeService:
-    service = FakeService(tmp_path)
-    report = tmp_path / "report.html"
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> FakeService:
+    service = FakeService(tmp_path_factory.mktemp("data"))
+    report = service.data_root.path / "report.html"
     report.write_text("<h1>Report</h1><script>fetch('/sim/play')</script>")
     service.catalogue.reports["n/a"] = report
     service.catalogue.add("n/a", 5)
@@ -46,7 +46,7 @@ def service(tmp_path: Path) -> FakeService:
     return service
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(service: FakeService) -> FlaskClient:
     return bridge_app(service).test_client()
 
@@ -285,8 +285,8 @@ def test_no_file_stays_open(client: FlaskClient, service: FakeService, tmp_path:
         ("GET", {"If-Match": '"x"'}),
     ):
         client.open(VIDEO, method=method, headers=headers).close()
-    open_files = [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
-    assert str(path) not in open_files
+    open_files = [entry.readlink() for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    assert path not in open_files
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)

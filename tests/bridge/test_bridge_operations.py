@@ -16,8 +16,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge.problems import install_problems
 from bridge.routes.dashboard import FOLDER, MEDIA_TYPES, dashboard_blueprint
-from bridge.routes.datasets import DATASET_CONVERTERS
 from sim_service.ports import Counters
 
 PREFIXES = ("", "/v1/sim/bridge")
@@ -31,6 +31,19 @@ def service(tmp_path: Path) -> FakeService:
 @pytest.fixture
 def client(service: FakeService) -> FlaskClient:
     return bridge_app(service).test_client()
+
+
+@pytest.fixture(scope="module")
+def idle_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """For tests that change nothing."""
+    service = FakeService(tmp_path_factory.mktemp("data"))
+    service.status = dataclasses.replace(service.status, heartbeat=time.monotonic() + 600.0)
+    return bridge_app(service)
+
+
+@pytest.fixture
+def idle(idle_app: Flask) -> FlaskClient:
+    return idle_app.test_client()
 
 
 def samples(client: FlaskClient) -> dict[tuple[str, ...], float]:
@@ -134,10 +147,10 @@ def record_of(caplog: pytest.LogCaptureFixture) -> Any:
 )
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_a_request_is_one_record(
-    client: FlaskClient, caplog: pytest.LogCaptureFixture, prefix: str, path: str, status: int, level: int
+    idle: FlaskClient, caplog: pytest.LogCaptureFixture, prefix: str, path: str, status: int, level: int
 ) -> None:
     with caplog.at_level(logging.DEBUG, "bridge.access"):
-        client.get(prefix + path)
+        idle.get(prefix + path)
     record = record_of(caplog)
     assert record.levelno == level
     assert (record.method, record.path, record.status) == ("GET", prefix + path.partition("?")[0], status)
@@ -183,10 +196,8 @@ def page(tmp_path: Path) -> FlaskClient:
     (tmp_path / "secret.js").write_text("secret")
     (folder / "link.js").symlink_to(tmp_path / "secret.js")
     app = Flask("test", static_folder=None)
-    app.url_map.converters.update(DATASET_CONVERTERS)
+    app.url_map.merge_slashes = False
     app.register_blueprint(dashboard_blueprint(b"{}", folder))
-    from bridge.problems import install_problems
-
     install_problems(app)
     return app.test_client()
 

@@ -72,7 +72,8 @@ export class CollectForm {
   #hint() {
     const name = this.#fields.input("output_dir").value.trim();
     const resume = this.#fields.input("resume").checked;
-    let hint = name && !name.startsWith("/") ? `Written to ${this.#dataRoot}/${name}` : `A folder below ${this.#dataRoot}`;
+    let hint = `A folder below ${this.#dataRoot}`;
+    if (name && !name.startsWith("/")) hint = `Written to ${this.#dataRoot}/${name}`;
     if (this.#existing.has(name) && !resume) hint = "This dataset is there already. Turn Resume on to continue it.";
     else if (this.#existing.has(name)) hint = "This dataset is continued.";
     else if (resume && name) hint = "There is no such dataset yet to resume.";

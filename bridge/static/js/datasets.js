@@ -91,7 +91,13 @@ export class Datasets {
     const root = element(
       "li",
       { class: "row openable", "data-testid": "dataset-row", "data-dataset": name },
-      element("div", { class: "row-main" }, element("div", { class: "row-title" }, parts.name), parts.facts, parts.error),
+      element(
+        "div",
+        { class: "row-main" },
+        element("div", { class: "row-title" }, parts.name),
+        parts.facts,
+        parts.error,
+      ),
       element("p", { class: "figure numeric" }, parts.episodes, element("span", { text: "episodes" })),
       element("p", { class: "figure numeric" }, parts.success, element("span", { text: "success" })),
       element("div", { class: "row-actions" }, parts.report),

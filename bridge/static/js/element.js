@@ -33,6 +33,12 @@ export function icon(name) {
   return svg;
 }
 
+/** Shows another icon in a <use>; the same one again would be fetched again. */
+export function setIcon(use, name) {
+  const href = `${ICONS}#${name}`;
+  if (use.getAttribute("href") !== href) use.setAttribute("href", href);
+}
+
 /** Sets the text only where it differs, so that nothing is announced or laid out twice. */
 export function setText(target, text) {
   if (target.textContent !== text) target.textContent = text;
@@ -41,8 +47,9 @@ export function setText(target, text) {
 /** A line of short facts, each of which stays in one piece. */
 export function setFacts(target, facts) {
   const shown = facts.filter(Boolean);
-  const same = target.children.length === shown.length && shown.every((fact, n) => target.children[n].textContent === fact);
-  if (!same) target.replaceChildren(...shown.map((fact) => element("span", { class: "fact", text: fact })));
+  const before = [...target.children].map((child) => child.textContent);
+  if (before.join("\n") === shown.join("\n")) return;
+  target.replaceChildren(...shown.map((fact) => element("span", { class: "fact", text: fact })));
 }
 
 export function setHidden(target, hidden) {

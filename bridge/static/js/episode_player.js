@@ -1,7 +1,7 @@
 // Plays the videos of one episode side by side, in step.
 
 import { urls } from "./api.js";
-import { byId, element, setText } from "./element.js";
+import { byId, element, setIcon, setText } from "./element.js";
 
 const STEP_TOLERANCE_S = 0.1;
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
@@ -116,7 +116,7 @@ export class EpisodePlayer {
   #showPlaying() {
     const [first] = this.#videos;
     const playing = Boolean(first) && !first.paused && !first.ended;
-    byId("player-toggle-icon").setAttribute("href", `static/icons.svg#${playing ? "pause" : "play"}`);
+    setIcon(byId("player-toggle-icon"), playing ? "pause" : "play");
     this.#toggle.setAttribute("aria-label", playing ? "Pause" : "Play");
     cancelAnimationFrame(this.#frame);
     const follow = () => {

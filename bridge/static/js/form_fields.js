@@ -20,7 +20,7 @@ export class FormFields {
     return byId(name);
   }
 
-  /** {request} or {errors}: Map of field name to message. The service judges all limits; here only what is no number. */
+  /** {request} or {errors}: Map of field name to message. All limits are the service's; here only what is no number. */
   read() {
     const request = { output_dir: byId("output_dir").value.trim() };
     const errors = new Map();
@@ -54,7 +54,7 @@ export class FormFields {
 
   #mark(name, message) {
     const note = byId(`${name}-error`);
-    setText(note, message);
+    setText(note, message.replace(/^must /, "Must "));
     setHidden(note, message === "");
     if (message) byId(name).setAttribute("aria-invalid", "true");
     else byId(name).removeAttribute("aria-invalid");

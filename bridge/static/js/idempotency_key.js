@@ -1,4 +1,5 @@
-// One key per press. A press whose answer was lost keeps its key: pressing again with the same fields cannot start twice.
+// One key per press. A press whose answer was lost keeps its key: pressing again with the same fields starts nothing
+// twice.
 
 /** 32 hexadecimal digits. crypto.randomUUID would need HTTPS. */
 function freshKey() {

@@ -90,7 +90,12 @@ export class Jobs {
 
   #makeRow({ id, dataset }) {
     const parts = {
-      name: element("button", { class: "link name", type: "button", text: dataset, click: () => this.#on.open(dataset) }),
+      name: element("button", {
+        class: "link name",
+        type: "button",
+        text: dataset,
+        click: () => this.#on.open(dataset),
+      }),
       badge: element("span", { class: "badge", "data-testid": "job-row-state" }),
       facts: element("p", { class: "row-facts numeric", "data-testid": "job-row-facts" }),
       error: element("p", { class: "row-error", "data-testid": "job-row-error" }),

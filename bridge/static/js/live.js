@@ -4,6 +4,7 @@ import { element, setHidden, setText, byId } from "./element.js";
 import { Screen } from "./screen.js";
 import { TRANSPORTS, watchPictures } from "./transports.js";
 
+const SHOW_RATE_MS = 500;
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 const STEADY_MS = 5000; // a transport that played so long is worth a second try
 const AVOID_MS = 120_000; // how long one that never played is left out
@@ -24,7 +25,7 @@ export class LiveView {
 
   constructor(api) {
     this.#api = api;
-    setInterval(() => this.#showRate(), 1000);
+    setInterval(() => this.#showRate(), SHOW_RATE_MS);
     byId("live-fullscreen").addEventListener("click", () => this.#toggleFullscreen());
     setHidden(byId("live-fullscreen"), !document.fullscreenEnabled);
   }

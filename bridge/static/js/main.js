@@ -18,6 +18,7 @@ import { StatusFeed } from "./status_feed.js";
 
 const LISTS_DELAY_MS = 400;
 const LISTS_PERIOD_MS = 5000;
+const SURROUNDINGS_RETRY_MS = 3000;
 const NOT_READY = {
   starting: "The simulator is starting.",
   failed: "The simulator has failed.",
@@ -43,7 +44,10 @@ class Dashboard {
     resume: (jobId) => this.#jobs.resume(jobId),
   });
   #simulator = new Simulator(this.#api, {
-    state: (state) => this.#progress.setControlPeriod(state.control_period_s),
+    state: (state) => {
+      this.#progress.setControlPeriod(state.control_period_s);
+      this.#service.setSimulator(state.name);
+    },
     error: (title, error) => this.#report("simulator", title, error),
   });
   #form = new CollectForm(this.#api, {
@@ -193,7 +197,9 @@ class Dashboard {
       this.#live.show(cameras.map((camera) => camera.name));
       this.#session.show(await this.#api.session());
     } catch {
-      this.#surroundings = false; // the next status tries again
+      setTimeout(() => {
+        this.#surroundings = false; // the next status tries again
+      }, SURROUNDINGS_RETRY_MS);
     }
   }
 

@@ -27,6 +27,7 @@ export class ProgressCard {
   }
 
   setControlPeriod(seconds) {
+    if (seconds === this.#controlPeriodS) return;
     this.#controlPeriodS = seconds;
     if (this.#status) this.show(this.#status);
   }

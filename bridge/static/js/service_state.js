@@ -3,7 +3,13 @@
 import { byId, setFacts, setHidden, setText } from "./element.js";
 import * as format from "./format.js";
 
-const MODES = { events: "Live updates", polling: "Updates every 2 s", connecting: "Connecting", lost: "Offline", refused: "Signed out" };
+const MODES = {
+  connecting: "Connecting",
+  events: "Live updates",
+  polling: "Updates every 2 s",
+  lost: "Offline",
+  refused: "Signed out",
+};
 
 export class ServiceState {
   #badge = byId("service-state");
@@ -11,6 +17,7 @@ export class ServiceState {
   #banner = byId("lost-banner");
   #retry = byId("lost-retry");
   #status = null;
+  #simulator = "";
   #lastHeardMs = null;
   #retryAtMs = 0;
   #countdown = 0;
@@ -24,7 +31,19 @@ export class ServiceState {
     this.#status = status;
     this.#lastHeardMs = Date.now();
     this.#showBadge();
-    setFacts(byId("foot-facts"), [`isaac-collect ${status.version}`, `Data root ${status.data_root}`]);
+    this.#showFacts();
+  }
+
+  /** name: of the simulator that runs. */
+  setSimulator(name) {
+    this.#simulator = `Simulator ${name}`;
+    this.#showFacts();
+  }
+
+  #showFacts() {
+    if (!this.#status) return;
+    const { version, data_root: dataRoot } = this.#status;
+    setFacts(byId("foot-facts"), [`isaac-collect ${version}`, this.#simulator, `Data root ${dataRoot}`]);
   }
 
   setConnection(mode, retryInMs, why) {

@@ -1,6 +1,6 @@
 // Play, pause and reset of the simulator while nothing is collected.
 
-import { byId, setHidden, setText } from "./element.js";
+import { byId, setHidden, setIcon, setText } from "./element.js";
 
 const REFRESH_MS = 5000;
 
@@ -74,7 +74,7 @@ export class Simulator {
     const { playing, time_s: timeS } = this.#state;
     setText(byId("sim-time"), `${playing ? "Running" : "Paused"} at ${timeS.toFixed(1)} s`);
     setText(byId("sim-toggle-label"), playing ? "Pause" : "Play");
-    byId("sim-toggle-icon").setAttribute("href", `static/icons.svg#${playing ? "pause" : "play"}`);
+    setIcon(byId("sim-toggle-icon"), playing ? "pause" : "play");
     setHidden(this.#toggle, this.#readOnly);
     setHidden(this.#reset, this.#readOnly);
   }

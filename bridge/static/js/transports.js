@@ -3,7 +3,7 @@
 import { urls } from "./api.js";
 import { MultipartReader } from "./multipart.js";
 
-const CONNECT_MS = 5000;
+const CONNECT_MS = 4500;
 const STALL_MS = 10_000;
 const GATHER_MS = 1000;
 const SNAPSHOT_PERIOD_MS = 1000;
