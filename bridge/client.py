@@ -7,6 +7,7 @@ with BridgeClient("http://127.0.0.1:8600") as client:
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from bridge.client_transport import Transport, is_away
 POLL_S: Final = 0.5
 PAGE: Final = 1000  # the most episodes that the service lists at once
 _Record = TypeVar("_Record")
+_log = logging.getLogger(__name__)
 
 
 class BridgeClient:
@@ -116,16 +118,20 @@ class BridgeClient:
         Outlives a service that is away for up to five minutes; a job that ended with it is "interrupted". Raises
         StillRunningError after timeout_s; the job goes on.
         """
-        now = heard = time.monotonic()
-        end = None if timeout_s is None else now + timeout_s
+        end = None if timeout_s is None else time.monotonic() + timeout_s
         job: JobInfo | None = None  # stays so until the service is heard of
+        away_since: float | None = None
         while True:
             try:
                 job = self.job(job_id)
-                heard = time.monotonic()
+                away_since = None
             except BridgeError as error:
-                if not is_away(error) or job is None or time.monotonic() - heard > AWAY_S:
+                now = time.monotonic()
+                if not is_away(error) or job is None or (away_since is not None and now - away_since > AWAY_S):
                     raise
+                if away_since is None:
+                    away_since = now
+                    _log.warning("%s; trying again for %g s", error, AWAY_S)
             else:
                 if on_progress is not None:
                     on_progress(job)

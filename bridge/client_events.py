@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ AWAY_S: Final = 300.0  # a restart is over by then
 RECONNECT_S: Final = 2.0  # until the service says otherwise
 MAX_RECONNECT_S: Final = 15.0
 CHUNK_BYTES: Final = 8192
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class EventStream:
         self._away_s = away_s
         self._reconnect_s = RECONNECT_S
         self._failures = 0
-        self._heard: float | None = None
+        self._heard = False
+        self._away_since: float | None = None
 
     def __iter__(self) -> Iterator[ServerEvent]:
         """Raises at once where the first connection fails or where no reconnection helps; else after `away_s`."""
@@ -106,8 +109,12 @@ class EventStream:
             try:
                 yield from self._connection()
             except BridgeError as error:
-                if not is_away(error) or self._heard is None or time.monotonic() - self._heard > self._away_s:
+                now = time.monotonic()
+                self._away_since = now if self._away_since is None else self._away_since
+                if not is_away(error) or not self._heard or now - self._away_since > self._away_s:
                     raise
+                if self._failures == 1:
+                    _log.warning("%s; trying again for %g s", error, self._away_s)
                 wait_s = getattr(error, "retry_after_s", None) or 0.0
             else:
                 wait_s = 0.0
@@ -127,7 +134,7 @@ class EventStream:
             chunked = reply.headers.get("Transfer-Encoding", "").lower() == "chunked"
             try:
                 for content in reply.iter_content(CHUNK_BYTES if chunked else 1):
-                    self._heard, self._failures = time.monotonic(), 0
+                    self._heard, self._away_since, self._failures = True, None, 0
                     for message in parser.feed(content):
                         if message.id is not None:
                             self._last_event_id = message.id or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -18,7 +19,7 @@ CHUNK_BYTES: Final = 64 * 1024
 def respond_with(content: Path | bytes, content_type: str, etag: str | None = None) -> Response:
     """The content, the part of it that Range asks for, or 304. Without an etag, size and time of the file make one.
 
-    Raises Problem 404 for a file that is not there, and 416 comes by werkzeug.
+    Raises Problem 404 and 412, and werkzeug's error for a range that is not there.
     """
     if isinstance(content, bytes):
         file: BinaryIO = BytesIO(content)
@@ -40,11 +41,13 @@ def respond_with(content: Path | bytes, content_type: str, etag: str | None = No
     environ = request.environ
     if "," in environ.get("HTTP_RANGE", ""):
         environ = {key: value for key, value in environ.items() if key != "HTTP_RANGE"}  # several parts: all of it
-    try:
+    with ExitStack() as unless_sent:
+        unless_sent.callback(file.close)
         response.make_conditional(environ, accept_ranges=True, complete_length=size_bytes)
-    except Exception:
-        file.close()
-        raise
+        if response.status_code == 412:
+            raise Problem(412, "precondition-failed", f"{request.path} is not the one that If-Match names")
+        if response.status_code in (200, 206) and request.method == "GET":
+            unless_sent.pop_all()
     return response
 
 
@@ -64,8 +67,9 @@ class _Part(Iterator[bytes]):
         return self._file.tell()
 
     def __next__(self) -> bytes:
-        left = self._size_bytes - self._file.tell()
+        left = 0 if self._file.closed else self._size_bytes - self._file.tell()
         if left <= 0:
+            self.close()
             raise StopIteration
         data = self._file.read(min(left, CHUNK_BYTES))
         if not data:

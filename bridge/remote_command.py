@@ -181,8 +181,8 @@ def _verdict(job: JobInfo) -> str:
     if job.error is not None:
         lines.append(f"  {job.error}")
     if job.attempts:
-        lines.append(f"  {job.attempts} attempts, {job.successes} succeeded")
-        lines += [f"  {count} failed: {reason}" for reason, count in sorted(job.failures.items())]
+        lines.append(f"  attempts {job.attempts}: {job.successes} succeeded")
+        lines += [f"           {count} failed: {reason}" for reason, count in sorted(job.failures.items())]
     return "\n".join(lines)
 
 

@@ -33,7 +33,7 @@ class BridgeServer:
     """
 
     def __init__(self, app: Flask, config: BridgeConfig, timeout_s: float = TIMEOUT_S) -> None:
-        self._app, self._config, self._timeout_s = app, config, timeout_s
+        self.app, self._config, self._timeout_s = app, config, timeout_s
         self._server: _HttpServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -53,7 +53,7 @@ class BridgeServer:
         config = self._config
         if config.token is None and not is_loopback(config.host):
             _log.warning("anybody who can reach %s may drive the simulator: no token is configured", config.host)
-        server = _HttpServer(config, self._app, self._timeout_s)
+        server = _HttpServer(config, self.app, self._timeout_s)
         listening = threading.Event()
         failure: list[OSError] = []
 
@@ -83,7 +83,7 @@ class BridgeServer:
         server, thread = self._server, self._thread
         if server is None or thread is None:
             return
-        backend_of(self._app).closing.set()
+        backend_of(self.app).closing.set()
         server.shutdown_timeout = timeout_s
         stopper = threading.Thread(target=server.stop, name="bridge-http-stop", daemon=True)
         stopper.start()
@@ -106,6 +106,7 @@ class _HttpServer(Server):
 
     ConnectionClass = Connection
     keep_alive_conn_limit = IDLE_CONNECTIONS
+    expiration_interval = 0.1  # s; also how long it may take to notice the end
     max_request_header_size = MAX_HEADER_BYTES
     max_request_body_size = MAX_BODY_BYTES
 
@@ -132,6 +133,15 @@ class _HttpServer(Server):
         listening = super().prepare_socket(*arguments, **named)
         listening.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)  # accepted sockets inherit it
         return listening
+
+    @staticmethod
+    def bind_socket(socket_: Any, bind_addr: Any) -> Any:
+        try:
+            socket_.bind(bind_addr)
+        except OSError:
+            socket_.close()  # cheroot would not
+            raise
+        return socket_
 
     def process_conn(self, conn: Any) -> None:
         if conn.last_used is not None:

@@ -516,6 +516,8 @@ def add_datasets(service: FakeService) -> None:
 
 
 def main() -> None:
+    from bridge.launch import running_bridge  # live video takes a while to import
+
     parser = argparse.ArgumentParser(description="serve the bridge on fakes")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
@@ -528,23 +530,22 @@ def main() -> None:
     config = dataclasses.replace(
         CONFIG, host=asked.host, port=asked.port, token=asked.token, read_only=asked.read_only, version="0.0.0"
     )
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     with tempfile.TemporaryDirectory() as folder:
         service = FakeService(Path(folder), asked.frames_per_episode)
         add_datasets(service)
         service.catalogue.video_content = mp4(asked.frames_per_episode)
-        server = BridgeServer(bridge_app(service, config), config)
-        server.start()
-        print(f"serving on {server.url}", flush=True)
-        ended = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: ended.set())
-        with service.running(1 / 30):
-            if asked.job is not None:
-                service.queue.submit(StartCollection(CollectRequest("pick_place_002", num_episodes=asked.job)), 5.0)
-            ended.wait()
-        service.events.close()
-        service.frames.close()
-        server.stop(5.0)
+        ports = (service.queue, service, service.events, service, service.frames, service.data_root, service.catalogue)
+        with running_bridge(*ports, config) as server:
+            print(f"serving on {server.url}", flush=True)
+            with service.running(1 / 30):
+                if asked.job is not None:
+                    service.queue.submit(StartCollection(CollectRequest("pick_place_002", num_episodes=asked.job)), 5.0)
+                ended.wait()
+            service.events.close()
+            service.frames.close()
 
 
 def bridge_app(service: FakeService, config: BridgeConfig = CONFIG) -> Any:
@@ -567,6 +568,7 @@ def serving(
     service: FakeService, config: BridgeConfig = CONFIG, timeout_s: float = 10.0, period_s: float = 0.002
 ) -> Iterator[BridgeServer]:
     """The application over the fakes on a port of its own, and the main loop; nothing of either is left afterwards."""
+    before = set(threading.enumerate())
     server = BridgeServer(bridge_app(service, config), config, timeout_s)
     server.start()
     try:
@@ -574,8 +576,8 @@ def serving(
             yield server
     finally:
         server.stop(5.0)
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("bridge-http")]
-    assert left == []
+    left = [thread.name for thread in set(threading.enumerate()) - before]
+    assert [name for name in left if name.startswith("bridge-http")] == []
 
 
 if __name__ == "__main__":

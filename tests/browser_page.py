@@ -23,7 +23,7 @@ from serving import eventually
 Picture = NDArray[np.float64]  # brightness 0..255, shape (PICTURE_PX, PICTURE_PX)
 PICTURE_PX = 64
 PATIENCE_S = 30.0
-STILL = 3.0  # greatest difference of two pictures that show the same, coded differently
+MOVED = 20.0  # difference of two pictures: an arm that moves gives 35 to 110, another coding of the same picture 7
 _Value = TypeVar("_Value")
 
 _FIND = "const found = document.querySelector(arguments[0]);"
@@ -66,6 +66,15 @@ class Page:
     def before_loading(self, script: str) -> None:
         """Have a script run in every page that is opened from now on, before the page's own."""
         self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+
+    def leave(self) -> None:
+        """Before the service ends, which would be in the console."""
+        self.driver.get("about:blank")
+
+    def block(self, addresses: Sequence[str]) -> None:
+        """Requests to those addresses fail; "*" stands for anything."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(addresses)})
 
     def emulate_width(self, width_px: int, height_px: int = 844) -> None:
         """A phone's screen."""
@@ -192,6 +201,10 @@ class Page:
             return found if found > least else None
 
         return self.until(look, f"another picture on {name}")
+
+    def until_showing(self, wanted: Picture, most: float) -> None:
+        """The live picture differs from that one by less than `most`."""
+        self.until(lambda: difference(self.live_picture(), wanted) < most, "that picture")
 
     # The console
 

@@ -13,7 +13,7 @@ from bridge.body import read_json
 from bridge.events import event_stream
 from bridge.problems import Problem
 from bridge.rendering import job_json
-from bridge.routes.documentation import OF_BODIES, TEXT, header, json_body, query_integer, route
+from bridge.routes.documentation import EVENTS, OF_BODIES, header, json_body, query_integer, route
 from bridge.routes.responses import json_response
 from bridge.schemas import JobListSchema, JobSchema, StartRequestSchema, StatusSchema, StopRequestSchema
 from bridge.stream_response import stream
@@ -101,7 +101,7 @@ def collect_blueprint(backend: Backend) -> Blueprint:
         "GET",
         "/events",
         200,
-        TEXT,
+        EVENTS,
         EVENT_STREAM,
         problems=(406, 503),
         parameters=[

@@ -16,6 +16,7 @@ EVERYWHERE: Final = (401, 403, 500)  # what the guard and our own faults answer
 OF_BODIES: Final = (400, 413, 415)
 JSON: Final = "application/json"
 TEXT: Final[Mapping[str, Any]] = {"type": "string"}
+EVENTS: Final[Mapping[str, Any]] = {"description": "Messages; the data of each is JSON"}
 BINARY: Final[Mapping[str, Any]] = {"type": "string", "format": "binary"}
 _Shape = type[Schema] | Mapping[str, Any]
 _View = TypeVar("_View", bound=Callable[..., Any])

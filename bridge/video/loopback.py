@@ -12,8 +12,9 @@ LOOPBACK: Final = "127.0.0.1"
 async def gather_candidates(gatherer: RTCIceGatherer) -> None:
     """Gather the addresses of this machine; where there are none, the loopback address.
 
-    aioice leaves loopback addresses out, and so do browsers: Chromium reaches this one only when it was started with
-    --allow-loopback-in-peer-connection. Reaches into aioice for it, which has no switch.
+    aioice leaves loopback addresses out and has no switch for it, hence the reach into its insides. So do browsers:
+    Chromium comes here only with --allow-loopback-in-peer-connection --disable-features=WebRtcHideLocalIpsWithMdns, and
+    has to make do with MJPEG otherwise. On a machine with any other address, browsers on it use that one.
     """
     await gatherer.gather()
     if not gatherer.getLocalCandidates():

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 from bridge_fakes import CAMERAS, CONFIG, FakeService, add_datasets, bridge_app
+from bridge_replies import job_json
+from scripted_server import ScriptedServer, json_reply, reset
+from serving import eventually
 
 from bridge import client as client_module
+from bridge import client_transport
 from bridge.client import BridgeClient
 from bridge.client_errors import (
     BadRequest,
@@ -187,7 +191,18 @@ def test_waiting_has_an_end(service: FakeService) -> None:
         client.stop("now")
 
 
-def test_waiting_outlives_a_restart_of_the_server(service: FakeService, fixed_port: int) -> None:
+def test_waiting_gives_up_on_a_service_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "AWAY_S", 0.2)
+    monkeypatch.setattr(client_transport, "PAUSES_S", (0.01, 0.02))
+    with ScriptedServer(json_reply(job_json()), reset) as server, BridgeClient(server.url) as client:
+        with pytest.raises(UnreachableError, match="reset"):
+            client.wait("job-0001", timeout_s=60)
+        assert len(server.requests) > 4
+
+
+def test_waiting_outlives_a_restart_of_the_server(
+    service: FakeService, fixed_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
     service.frames_per_episode = LONG
     config = dataclasses.replace(CONFIG, port=fixed_port)
     with serving(service, config) as server, BridgeClient(server.url) as client:
@@ -201,11 +216,13 @@ def test_waiting_outlives_a_restart_of_the_server(service: FakeService, fixed_po
         assert seen.wait(10)
         server.stop()
         with pytest.raises(UnreachableError), BridgeClient(client.url) as other:
-            other.play()
+            other.status()
+        eventually(lambda: "trying again for 300 s" in caplog.text, 30, "word of the absence")
         with serving(service, config) as again, BridgeClient(again.url) as other:
             other.stop("now")
             waiter.join(30)
         assert [one.state for one in ended] == ["stopped"]
+        assert caplog.text.count("trying again") == 1
 
 
 def test_the_simulator_is_played_paused_and_reset(client: BridgeClient) -> None:

@@ -179,6 +179,20 @@ def test_what_no_reconnection_helps_against_ends_it() -> None:
         list(client.events(timeout_s=20))
 
 
+def test_a_slow_reader_is_no_absence_of_the_service() -> None:
+    script = (stream([FAST, event(1)], clean=False), reset, stream([event(2)], then_silence=True))
+    with ScriptedServer(*script) as server:
+        transport = Transport(server.url, None, 5.0)
+        found = []
+        for one in EventStream(transport, None, None, away_s=0.2):
+            found.append(one.id)
+            if len(found) == 2:
+                break
+            time.sleep(0.4)  # longer than the service may be away
+        assert found == ["run-1", "run-2"]
+        transport.close()
+
+
 def test_a_service_that_stays_away_is_an_error() -> None:
     with ScriptedServer(stream([FAST, event(1)]), reset) as server:
         transport = Transport(server.url, None, 5.0)

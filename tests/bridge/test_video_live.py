@@ -13,6 +13,8 @@ from itertools import pairwise
 import aioice.ice
 import aioice.mdns
 import pytest
+from aiortc import RTCPeerConnection
+from av import VideoFrame
 from live_offers import H264, TRANSPORT, audio, data_channel, mutated, offer, video
 from live_pictures import DEADLINE_S, PictureSource, browser, live_video, looks_like, plain
 
@@ -131,8 +133,8 @@ def test_a_viewer_that_comes_before_the_first_picture_sees_it_when_it_comes() ->
         asyncio.run(scenario(live))
 
 
-async def connected(connection: object) -> None:
-    while connection.connectionState != "connected":  # type: ignore[attr-defined]  # either side's
+async def connected(connection: RTCPeerConnection) -> None:
+    while connection.connectionState != "connected":
         await asyncio.sleep(0.01)
 
 
@@ -183,9 +185,9 @@ def test_a_viewer_that_cannot_decode_gets_a_key_frame(monkeypatch: pytest.Monkey
     keyframes = []
     encode = VideoEncoder.encode
 
-    def recording(self: VideoEncoder, picture: object, pts: int, keyframe: bool) -> object:
+    def recording(self: VideoEncoder, picture: VideoFrame, pts: int, keyframe: bool) -> object:
         keyframes.append(keyframe)
-        return encode(self, picture, pts, keyframe)  # type: ignore[arg-type]  # passed on as it came
+        return encode(self, picture, pts, keyframe)
 
     monkeypatch.setattr(VideoEncoder, "encode", recording)
     source = PictureSource()

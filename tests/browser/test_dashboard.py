@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser_page import Page, difference, rising
+from browser_page import MOVED, Page, difference, rising
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from serving import Served
@@ -14,8 +14,6 @@ from serving import Served
 from lerobot_writer.check import check_dataset
 
 pytestmark = pytest.mark.browser
-
-MOVED = 20.0  # difference of two pictures, as `browser_page.difference` has it; an arm that moves gives 35 to 110
 
 
 def episodes_on_disk(dataset: Path) -> int:
@@ -47,15 +45,15 @@ def test_the_camera_is_chosen_by_keyboard(page: Page, service: Served) -> None:
     for key, chosen, other in [(Keys.ARROW_RIGHT, "cam_wrist", "cam_high"), (Keys.ARROW_LEFT, "cam_high", "cam_wrist")]:
         page.find("camera-choice").find_element(By.CSS_SELECTOR, ":checked").send_keys(key)
         page.until_playing()
-        close, far = page.snapshot(chosen), page.snapshot(other)
-        page.until(lambda close=close: difference(page.live_picture(), close) < MOVED, f"{chosen} on the screen")
-        assert difference(page.live_picture(), far) > MOVED
+        page.until_showing(page.snapshot(chosen), MOVED)
+        assert difference(page.live_picture(), page.snapshot(other)) > MOVED
     page.until(lambda: service.get("/cameras").json()["viewers"] == 1, "the end of the streams that nobody sees")
 
 
 def test_collect_data(serve: Callable[..., Served], page: Page, tmp_path: Path) -> None:
     """The form is sent, the bar rises, the dataset is in the list, and its episodes can be watched."""
     service = serve()
+    service.until_ready()
     page.open(service.url)
     page.until_shown("datasets-empty")
     page.until_shown("jobs-empty")

@@ -53,8 +53,8 @@ export class ServiceState {
     setText(this.#connection, MODES[mode]);
     setHidden(this.#banner, mode !== "lost");
     this.#retryAtMs = Date.now() + retryInMs;
-    const since = this.#lastHeardMs ? ` What you see is from ${format.clock(this.#lastHeardMs)}.` : "";
-    if (mode === "lost") setText(byId("lost-detail"), `${why}${since}`);
+    const since = this.#lastHeardMs ? `What you see is from ${format.clock(this.#lastHeardMs)}.` : "";
+    if (mode === "lost") setText(byId("lost-detail"), `${why} ${since}`.trim());
     this.#showBadge();
     clearInterval(this.#countdown);
     if (mode !== "lost") return;

@@ -26,7 +26,7 @@ export class StatusFeed {
   #timers = new Map();
 
   /** on.status(status), on.event(kind, data), on.connection(mode, retryInMs, why): mode is "events", "polling",
-   * "lost" or "refused". */
+   * "lost" or "refused"; why is what the service says of it, if it says anything. */
   constructor(api, on) {
     this.#api = api;
     this.#on = on;
@@ -156,6 +156,6 @@ export class StatusFeed {
     this.#cancel("events");
     this.#closeEvents();
     this.#later("poll", retryInMs, () => this.#poll());
-    this.#set("lost", retryInMs, error.message);
+    this.#set("lost", retryInMs, error instanceof Problem ? error.message : "");
   }
 }
