@@ -35,6 +35,7 @@ def respond_with(content: Path | bytes, content_type: str, etag: str | None = No
         etag = etag or f"{state.st_mtime_ns:x}-{size_bytes:x}"
     response = Response(_Part(file, size_bytes), content_type=content_type, direct_passthrough=True)
     response.content_length = size_bytes
+    response.headers["Accept-Ranges"] = "bytes"
     response.headers["Cache-Control"] = "no-cache"
     if etag is not None:
         response.set_etag(etag)

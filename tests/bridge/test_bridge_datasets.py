@@ -193,7 +193,7 @@ def test_of_several_parts_all_is_sent(client: FlaskClient, content: bytes, asked
     assert (response.status_code, response.data) == (200, content)
 
 
-@pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=9-5", "bytes=x-y", "bytes=-0"])
+@pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=9-5", "bytes=x-y"])
 def test_a_part_that_is_not_there_is_refused(client: FlaskClient, content: bytes, asked: str) -> None:
     response = get(client, VIDEO, Range=asked)
     assert response.status_code == 416

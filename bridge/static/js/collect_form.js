@@ -130,7 +130,7 @@ export class CollectForm {
 
   #send(sending) {
     this.#sending = sending;
-    setText(byId("collect-start-label"), sending ? "Starting" : "Start collecting");
+    setText(byId("collect-start-label"), sending ? "Starting" : "Collect data");
     this.#button.disabled = sending || !this.#ready;
     this.#form.setAttribute("aria-busy", String(sending));
   }
