@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from collectors.simulator import Image
 from sim_service.ports import Frame
+
+REPEAT_PERIOD_S: Final = 0.5
 
 
 class FrameHub:
@@ -45,12 +48,16 @@ class FrameHub:
                 self._viewers -= 1
 
     def publish(self, images: Mapping[str, Image]) -> None:
-        """images: camera name to RGB, uint8, shape (height, width, 3); nobody may write to them again."""
+        """images: camera name to RGB, uint8, shape (height, width, 3); nobody may write to them again. The very same
+        pictures again, of a simulator that stands still, become new frames twice a second."""
         now = time.monotonic()
         with self._changed:
             for camera in self._cameras:
                 before = self._latest.get(camera)
-                self._latest[camera] = Frame(camera, before.number + 1 if before else 1, images[camera], now)
+                if before is None:
+                    self._latest[camera] = Frame(camera, 1, images[camera], now)
+                elif before.rgb is not images[camera] or now - before.taken_at >= REPEAT_PERIOD_S:
+                    self._latest[camera] = Frame(camera, before.number + 1, images[camera], now)
             self._changed.notify_all()
 
     def close(self) -> None:
