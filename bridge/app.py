@@ -38,7 +38,7 @@ PUBLIC: Final = PROBES | {
     "dashboard.openapi_json",
 }
 WATCHING: Final = frozenset({"session.begin", "cameras.whep"})
-POLLED: Final = PROBES | {"collect.status", "health.exposition"}
+POLLED: Final = PROBES | {"collect.status", "collect.job", "health.exposition"}
 _BACKEND: Final = "isaac_collect_bridge"
 
 

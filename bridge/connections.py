@@ -1,5 +1,5 @@
 """The HTTP server's side of one connection, where cheroot's own would hold a thread for too long or answer in its own
-words. Written against cheroot 11.
+words. Written against cheroot 10 and 11.
 
 A request must have arrived in whole within `timeout_s` of its first byte, and every piece of an answer must have been
 taken within `timeout_s`. What cheroot refuses by itself is answered as a problem.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import sys
 import threading
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any, Final
@@ -161,11 +160,8 @@ class _HttpServer(Server):
             conn.close()
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        error = sys.exc_info()[1]
-        if isinstance(error, OSError) and level < logging.ERROR:  # the client's doing: gone, or too slow
-            _log.debug("%s", msg)
-        else:
-            _log.log(level, "%s", msg, exc_info=traceback)
+        # What cheroot has to inform of is clients that are gone
+        _log.log(level if level > logging.INFO else logging.DEBUG, "%s", msg, exc_info=traceback)
 
     def _serve_unservicable(self) -> None:
         """Nothing is unservicable: the queue of connections has no bound."""

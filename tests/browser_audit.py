@@ -11,9 +11,6 @@ NAMED = (
 )
 
 _AUDIT = """
-  for (const animation of document.getAnimations()) {
-    if (animation.effect.getTiming().iterations !== Infinity) animation.finish();
-  }
   const root = document.querySelector("dialog[open]") ?? document.body;
   const visible = (part) => part.checkVisibility({opacityProperty: true, visibilityProperty: true});
   const clipped = (part) => part.closest(".visually-hidden, .skip-link");
@@ -100,6 +97,7 @@ def assert_accessible(page: Page) -> None:
     problems = []
     for scheme in COLOUR_SCHEMES:
         page.emulate_colours(scheme)
+        page.finish_animations()
         found, named = page.run(_AUDIT, NAMED)
         problems += [f"{scheme}: {problem}" for problem in found]
     problems += [f"no name: {part.get_attribute('outerHTML')[:120]}" for part in named if not part.accessible_name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ FLAGS = (
     "--no-sandbox",  # it cannot be had as root, and only our own page is opened
     "--disable-dev-shm-usage",  # containers have 64 MB of it
 )
+LOOPBACK_FLAGS = ("--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns")
 END_S = 15.0
 
 
@@ -30,7 +32,7 @@ def chromium(folder: Path, *flags: str) -> Iterator[WebDriver]:
     home.mkdir(parents=True)
     options = webdriver.ChromeOptions()
     options.binary_location = _program("chromium")
-    for flag in (*FLAGS, f"--user-data-dir={home / 'profile'}", *flags):
+    for flag in (*FLAGS, *(() if _has_address() else LOOPBACK_FLAGS), f"--user-data-dir={home / 'profile'}", *flags):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = Service(executable_path=_program("chromedriver"), env={**os.environ, "HOME": str(home)})
@@ -50,6 +52,16 @@ def _program(name: str) -> str:
     found = shutil.which(name)
     assert found, f"{name} is not installed; `make test-browser` installs it"
     return found
+
+
+def _has_address() -> bool:
+    """Whether this machine has another one than that of the loopback, which browsers leave out of WebRTC."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            return False
+    return True
 
 
 def _processes(home: Path) -> list[int]:

@@ -37,6 +37,11 @@ _BRIGHTNESS = f"""
     return Array.from({{length: {PICTURE_PX**2}}}, (_, i) => (pixels[4*i] + pixels[4*i+1] + pixels[4*i+2]) / 3);
   }};
 """
+_FINISH_ANIMATIONS = """
+  for (const animation of document.getAnimations()) {
+    if (animation.effect.getTiming().iterations !== Infinity) animation.finish();
+  }
+"""
 _NETWORK_LINE = re.compile(r"(\S+) - Failed to load resource: .*?(?:status of (\d+)|(net::\w+))")
 
 
@@ -76,10 +81,13 @@ class Page:
         self.driver.execute_cdp_cmd("Network.enable", {})
         self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(addresses)})
 
-    def emulate_width(self, width_px: int, height_px: int = 844) -> None:
-        """A phone's screen."""
-        screen = {"width": width_px, "height": height_px, "deviceScaleFactor": 1, "mobile": True}
+    def emulate_screen(self, width_px: int, height_px: int, mobile: bool = False) -> None:
+        """mobile: as phones do, zoom out where the page is wider than the screen."""
+        screen = {"width": width_px, "height": height_px, "deviceScaleFactor": 1, "mobile": mobile}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+    def emulate_phone(self, width_px: int = 390) -> None:
+        self.emulate_screen(width_px, 844, mobile=True)
 
     def emulate_colours(self, scheme: str) -> None:
         """scheme: "light" or "dark"."""
@@ -205,6 +213,15 @@ class Page:
     def until_showing(self, wanted: Picture, most: float) -> None:
         """The live picture differs from that one by less than `most`."""
         self.until(lambda: difference(self.live_picture(), wanted) < most, "that picture")
+
+    def finish_animations(self) -> None:
+        """But those that never end."""
+        self.run(_FINISH_ANIMATIONS)
+
+    def shoot(self, file: Path) -> None:
+        """A PNG picture of the window, when whatever moved on purpose has come to rest."""
+        self.finish_animations()
+        assert self.driver.save_screenshot(str(file))
 
     # The console
 

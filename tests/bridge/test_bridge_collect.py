@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import logging
 import threading
 import time
@@ -235,6 +236,18 @@ def test_a_bad_body_is_the_clients_fault(
     response = idle.post(path, data=data, content_type=content_type)
     assert response.status_code == status
     assert slug(response) in ("bad-request", "unsupported-media-type", "too-large")
+
+
+def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further(idle: FlaskClient) -> None:
+    for size, status in ((65_536, 400), (65_537, 413), (1_000_000, 413)):
+        response = idle.post(
+            "/collect/start",
+            input_stream=io.BytesIO(b" " * size),
+            content_type="application/json",
+            headers={"Transfer-Encoding": "chunked"},
+            environ_overrides={"wsgi.input_terminated": True},
+        )
+        assert response.status_code == status
 
 
 def test_a_body_of_exactly_the_limit_is_read(idle: FlaskClient) -> None:

@@ -92,6 +92,23 @@ def test_somebody_watches_for_as_long_as_it_is_streamed() -> None:
     assert frames.viewers == 0
 
 
+def test_a_source_that_ended_is_not_asked_without_pause() -> None:
+    class Ended(FakeFrames):
+        asked = 0
+
+        def wait(self, camera: str, after: int, timeout_s: float) -> Frame | None:
+            self.asked += 1
+            return super().wait(camera, after, timeout_s)
+
+    frames, closing = Ended(), threading.Event()
+    frames.close()
+    timer = threading.Timer(0.2, closing.set)
+    timer.start()
+    assert list(stream(frames, closing=closing, max_fps=50.0)) == [b"--picture\r\n"]
+    timer.join()
+    assert 1 <= frames.asked <= 20
+
+
 @pytest.mark.parametrize("source_ends_first", [False, True])
 @pytest.mark.parametrize("who", ["closing", "gone"])
 def test_the_stream_ends_without_a_picture_too(who: str, source_ends_first: bool) -> None:
