@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= datasets/demo
 
-.PHONY: demo serve test test-long check format examples judge judge-all kill-sweep bench pictures clean help
+.PHONY: demo serve test test-long test-browser check format examples judge judge-all kill-sweep bench pictures screenshots \
+	clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -23,6 +24,9 @@ test: $(VENV)/.installed-dev ## set up, run all tests but the long ones
 
 test-long: $(VENV)/.installed-dev ## the tests that take minutes
 	$(BIN)/python -m pytest -m long
+
+test-browser: $(VENV)/.installed-browser ## set up, with Chromium; the web page in a real browser
+	$(BIN)/python -m pytest -m browser
 
 check: $(VENV)/.installed-dev ## lint, format and types
 	$(BIN)/ruff check .
@@ -54,6 +58,9 @@ bench: $(VENV)/.installed-dev ## speed and memory
 pictures: demo ## the picture of the README, from the demo's first two episodes
 	$(BIN)/isaac-collect sheet $(DEMO) docs/cameras.png --episodes 0 1 --width 150
 
+screenshots: $(VENV)/.installed-browser ## the web page's picture of the README; of its other states with SHOTS=FOLDER
+	$(BIN)/python tests/browser_screenshots.py docs/dashboard.png $(SHOTS)
+
 clean: ## remove environments and caches; datasets stay
 	rm -rf .venv* .cache .mypy_cache .ruff_cache .pytest_cache *.egg-info build
 
@@ -64,3 +71,7 @@ $(VENV)/.installed: pyproject.toml tools/setup.sh
 $(VENV)/.installed-dev: pyproject.toml tools/setup.sh
 	tools/setup.sh $(PYTHON) $(VENV) dev
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-browser: $(VENV)/.installed-dev
+	tools/setup.sh $(PYTHON) $(VENV) dev browser
+	@touch $@

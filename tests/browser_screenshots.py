@@ -38,9 +38,9 @@ def main() -> int:
         collect(page, "pick_place_001", 3)
         page.until_text("job-state", "Completed", COLLECT_S)
         shots.take("done")
-        collect(page, "pick_place_002", 6)
-        page.until_text("progress-completed", "3", COLLECT_S)
-        page.until_text("progress-frame", "frame (1[5-9]|2[0-9]) ", COLLECT_S)  # the arm on its way to the object
+        collect(page, "pick_place_002", 20)
+        page.until_text("progress-completed", "5", COLLECT_S)  # nothing hides that episode's object and goal
+        page.until_text("progress-frame", "frame ([89]|1[0-8]) ", COLLECT_S)  # the arm sets out
         page.shoot(asked.picture)
         if asked.folder:
             shots.take("collecting")
@@ -53,7 +53,8 @@ def take_the_rest(page: Page, service: Served, shots: Shots) -> None:
     page.emulate_phone()
     shots.take("phone")
     page.emulate_screen(WIDTH_PX, HEIGHT_PX)
-    page.until_text("job-state", "Completed", COLLECT_S)
+    page.click("stop-after")
+    page.until_text("job-state", "Stopped", COLLECT_S)
     page.click("open-last")
     page.first_picture("video-cam_high")
     shots.take("dataset")

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Makes the virtual environment VENV with PYTHON and the product in it, and installs the system packages that are missing:
-#   tools/setup.sh PYTHON VENV [EXTRAS]
+#   tools/setup.sh PYTHON VENV [EXTRAS [browser]]
+# With "browser", Chromium and its driver are among them.
 # System packages come from apt when this runs as root on Debian or Ubuntu; else one line says what to install.
 set -eu
-python=$1 venv=$2 extras=${3:-}
+python=$1 venv=$2 extras=${3:-} browser=${4:-}
 
 need() { # need PURPOSE PACKAGE...: install the packages or say which
   purpose=$1
@@ -36,6 +37,10 @@ folders = ("/usr/lib", "/usr/lib64", "/usr/lib/*-linux-gnu")
 drivers = ("dri/*_dri.so", "libgallium*.so", "libEGL_nvidia.so*")
 sys.exit(not any(glob.glob(f"{folder}/{driver}") for folder in folders for driver in drivers))
 PYTHON
+
+if [ "$browser" = browser ] && ! { command -v chromium && command -v chromedriver; } >/dev/null; then
+  need "Chromium and its driver" chromium chromium-driver
+fi
 
 # A half-made environment, or one of another Python, is made anew.
 wanted=$("$python" -c 'import sys; print(sys.version_info[:2])')

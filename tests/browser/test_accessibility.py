@@ -1,5 +1,6 @@
 """What the dashboard shows can be read, named and pressed, in light and in dark colours."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize("width_px", [1440, 390])
 def test_every_state_of_the_page_is_accessible(page: Page, service: Served, width_px: int) -> None:
-    page.emulate_width(width_px)
+    page.emulate_screen(width_px, 900)
     page.open(service.url)
     page.until_playing()
     assert_accessible(page)
@@ -33,8 +34,10 @@ def test_every_state_of_the_page_is_accessible(page: Page, service: Served, widt
     assert_accessible(page)
 
 
-def test_failures_are_accessible(page: Page, service: Served) -> None:
-    """A job that fails, a dataset that is broken, a refusal."""
+def test_failures_are_accessible(serve: Callable[..., Served], page: Page) -> None:
+    """A job that has failed, a dataset that is broken."""
+    service = serve()
+    service.until_ready()
     page.open(service.url)
     page.fill_in("fails", 50)
     page.click("collect-start")
