@@ -12,7 +12,6 @@ from pathlib import Path
 
 import sim_service
 from bridge.config import BridgeConfig, LiveConfig
-from bridge.remote_command import add_remote_flags, run_remote
 from collectors.replay import joint_deviation, replay
 from collectors.simulator import SimulatorError
 from collectors.task import TASKS
@@ -53,8 +52,11 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the simulator with a web page and an API to collect by")
     add_serve_flags(serve)
     remote = commands.add_parser("remote", help="ask a running service: start, status, stop, watch")
-    add_remote_flags(remote)
     asked = next((word for word in arguments if not word.startswith("-")), None)
+    if asked == "remote":
+        from bridge.remote_command import add_remote_flags  # requests: a quarter of a second that no other one needs
+
+        add_remote_flags(remote)
     if asked in ("collect", "serve"):
         apply_environment({"collect": collect, "serve": serve}[asked])
 
@@ -84,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.command == "serve":
             return _serve(serve_config(parsed), parsed.verbose)
         if parsed.command == "remote":
+            from bridge.remote_command import run_remote
+
             return run_remote(parsed)
         if parsed.command == "check":
             return _check(parsed.dataset, parsed.json)

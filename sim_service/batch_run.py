@@ -27,7 +27,7 @@ class BatchRun:
         self.frames = FrameHub([camera.name for camera in CAMERAS])
         self._tally = Tally()
         request = CollectRequest(
-            output_dir=config.output.name,
+            output_dir=config.output.resolve().name,
             skill=TASK_NAME,
             num_episodes=config.num_episodes,
             seed=config.seed,

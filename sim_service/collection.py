@@ -109,12 +109,21 @@ class Collection:
             extra_features=EXTRA_FEATURES,
             resume=config.resume,
         )
-        self.ledger = Ledger.open(config.output, configuration)
-        if self.ledger.episodes != self._writer.num_episodes:
+        try:
+            self.ledger = self._open_ledger(configuration)
+        except BaseException:
+            with suppress(WriterError):  # the first error is the one to tell
+                self.close()  # else the folder stays locked for as long as somebody holds that error
+            raise
+
+    def _open_ledger(self, configuration: dict[str, Any]) -> Ledger:
+        ledger = Ledger.open(self._config.output, configuration)
+        if ledger.episodes != self._writer.num_episodes:
             raise ResumeError(
-                f"{config.output} has {self._writer.num_episodes} episodes, "
-                f"{self.ledger.episodes} of them collected here"
+                f"{self._config.output} has {self._writer.num_episodes} episodes, "
+                f"{ledger.episodes} of them collected here"
             )
+        return ledger
 
     @property
     def num_frames(self) -> int:
@@ -167,8 +176,10 @@ class Collection:
                 columns = episode_columns(self._config, self._simulator, index, attempt, failures, plan, outcome)
                 self._writer.finish_episode(self._writer.num_episodes, outcome.frames, plan.task, columns)
                 self.frames_recorded += outcome.frames
-                self.ledger.add_episode(index, attempt, failures, outcome)
-                self._tell(Attempt(index, attempt, outcome, recorded=True, exhausted=False))
+                try:
+                    self.ledger.add_episode(index, attempt, failures, outcome)
+                finally:  # the episode is in the dataset, also where the ledger's file could not be written
+                    self._tell(Attempt(index, attempt, outcome, recorded=True, exhausted=False))
                 return
             self._writer.discard_episode()
             failures.append(outcome.failure_reason)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sim_service.ports import Job, SimulatorState
 
 DEFAULT_CAPACITY: Final = 16
+ENDING: Final = "the service is shutting down"
 StopMode = Literal["after_episode", "now"]
 _Reply = TypeVar("_Reply")
 
@@ -137,6 +138,7 @@ class CommandQueue:
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         self._queue: queue.Queue[PendingCommand] = queue.Queue(capacity)
+        self._closed = False
 
     @property
     def capacity(self) -> int:
@@ -155,11 +157,15 @@ class CommandQueue:
     def submit(self, command: PlayPhysics | PausePhysics | ResetScene, timeout_s: float) -> SimulatorState: ...
     def submit(self, command: Command, timeout_s: float) -> Any:
         """The main loop's reply. Raises QueueFullError, NoReplyError, or the CommandError it refuses with."""
+        if self._closed:
+            raise NotReadyError(ENDING)
         reply: Future[Any] = Future()
         try:
             self._queue.put_nowait(PendingCommand(command, reply))
         except queue.Full:
             raise QueueFullError(f"{self.capacity} commands wait already; try again in a moment") from None
+        if self._closed and reply.cancel():  # closed just now, and the main loop may have taken its last look before
+            raise NotReadyError(ENDING)
         try:
             return reply.result(timeout_s)
         except (FutureTimeoutError, TimeoutError):
@@ -168,6 +174,10 @@ class CommandQueue:
             return reply.result()  # it was being carried out just then
         except CancelledError:
             raise NoReplyError("the command was withdrawn") from None
+
+    def close(self) -> None:
+        """Refuse whatever is submitted from now on. What waits already is the main loop's to take and refuse."""
+        self._closed = True
 
     def take(self, timeout_s: float = 0.0) -> PendingCommand | None:
         """The next command; waits for one at most `timeout_s`. For the main loop alone."""

@@ -56,7 +56,7 @@ def add_collect_flags(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--output",
-        type=_folder,
+        type=folder,
         required=True,
         metavar="DIR",
         help="folder of the dataset; must be new unless --resume",
@@ -160,7 +160,8 @@ STREAMING_PORT: Final = 49102
 MAX_WAYPOINT_NOISE_RAD: Final = 0.2  # more would lift the hand off its way by decimetres
 
 
-def _folder(text: str) -> Path:
+def folder(text: str) -> Path:
+    """Of a flag; raises ValueError."""
     if not text:
         raise ValueError("an empty path")
     return Path(text).expanduser()
@@ -173,9 +174,14 @@ def apply_environment(parser: argparse.ArgumentParser, environment: Mapping[str,
         if flag is None or action.dest == "help":
             continue
         name = ENVIRONMENT_PREFIX + flag.removeprefix("--").replace("-", "_").upper()
-        if name in environment:
+        if name in environment and not _is_of_kubernetes(name, environment[name]):
             action.default = _parse(action, name, environment[name])
             action.required = False
+
+
+def _is_of_kubernetes(name: str, text: str) -> bool:
+    """It gives ISAAC_COLLECT_PORT=tcp://10.0.0.7:8600 to every pod beside a Service that is called isaac-collect."""
+    return name == f"{ENVIRONMENT_PREFIX}PORT" and text.startswith(("tcp://", "udp://"))
 
 
 def _parse(action: argparse.Action, name: str, text: str) -> Any:

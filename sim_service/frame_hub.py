@@ -20,6 +20,7 @@ class FrameHub:
     def __init__(self, cameras: Sequence[str]) -> None:
         self._cameras = tuple(cameras)
         self._latest: dict[str, Frame] = {}
+        self._numbers = dict.fromkeys(cameras, 0)  # of each camera's last picture
         self._viewers = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -54,11 +55,15 @@ class FrameHub:
         with self._changed:
             for camera in self._cameras:
                 before = self._latest.get(camera)
-                if before is None:
-                    self._latest[camera] = Frame(camera, 1, images[camera], now)
-                elif before.rgb is not images[camera] or now - before.taken_at >= REPEAT_PERIOD_S:
-                    self._latest[camera] = Frame(camera, before.number + 1, images[camera], now)
+                if before is None or before.rgb is not images[camera] or now - before.taken_at >= REPEAT_PERIOD_S:
+                    self._numbers[camera] += 1
+                    self._latest[camera] = Frame(camera, self._numbers[camera], images[camera], now)
             self._changed.notify_all()
+
+    def forget(self) -> None:
+        """The scene is another one now: the pictures that there are show nothing of it."""
+        with self._changed:
+            self._latest.clear()
 
     def close(self) -> None:
         """Wake everybody who waits: no picture will come."""

@@ -72,8 +72,9 @@ class JobMonitor:
         return self._job
 
     def stopping(self) -> None:
-        """The job was asked to stop."""
-        self._change("stopping")
+        """The job was asked to stop, perhaps again."""
+        if self._job.state != "stopping":
+            self._change("stopping")
 
     def finish(self, state: JobState, error: str | None = None) -> Job:
         """The job is over."""
@@ -81,8 +82,9 @@ class JobMonitor:
         elapsed_s = self._clock() - self._began
         rate = self._job.frames / elapsed_s if elapsed_s > 0 and self._job.frames else None
         over = dataclasses.replace(self._job.progress, current_episode=None, attempt=0, frame=0, frames=0, phase="")
+        finished_at = max(time.time(), self._job.started_at)  # the clock of the day may have been set back
         self._job = dataclasses.replace(
-            self._job, progress=over, frames_per_s=rate, eta_s=None, finished_at=time.time(), error=error
+            self._job, progress=over, frames_per_s=rate, eta_s=None, finished_at=finished_at, error=error
         )
         self._collection = None
         self._tally.jobs[state] += 1

@@ -51,7 +51,7 @@ class JobRun:
             self._collection.close()
         except Exception as error:
             _log.exception("job %s could not be stopped cleanly", self.job.id)
-            self._monitor.finish("failed", f"{type(error).__name__}: {error}")
+            self._fail(error)
         else:
             self._finish_early(self._early or state)
 
@@ -69,11 +69,14 @@ class JobRun:
             return None
         except Exception as error:
             _log.exception("job %s failed", self.job.id)
-            self.simulator_failed = not isinstance(error, WriterError | LedgerError)
-            self._monitor.finish("failed", f"{type(error).__name__}: {error}")
+            self._fail(error)
             return None
         self._monitor.update()
         return tick
+
+    def _fail(self, error: Exception) -> None:
+        self.simulator_failed = not isinstance(error, WriterError | LedgerError)
+        self._monitor.finish("failed", f"{type(error).__name__}: {error}")
 
     def _finish_early(self, state: JobState) -> None:
         self._monitor.finish(state, "the service was shut down" if state == "interrupted" else None)

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,16 +45,19 @@ class JobStore:
         except (OSError, sqlite3.Error) as error:
             raise JobStoreError(f"cannot keep the history of jobs in {folder}: {error}") from error
         try:
-            self._prepare(folder / _FILE)
+            cut_off = self._prepare(folder / _FILE)
         except (OSError, sqlite3.Error) as error:
             self._connection.close()
             raise JobStoreError(_reason(folder / _FILE, error)) from error
         except JobStoreError:
             self._connection.close()
             raise
+        for job in cut_off:
+            self.save(_interrupted(job))
 
     def close(self) -> None:
         with self._lock:
+            self._write_unsaved()
             self._connection.close()
 
     def add(self, request: CollectRequest, output: Path, idempotency_key: str | None) -> Job:
@@ -80,20 +83,23 @@ class JobStore:
         return job
 
     def save(self, job: Job) -> None:
-        """Keep the job as it is now. A disk that refuses is logged; the job is then kept in memory."""
+        """Keep the job as it is now. A disk that refuses is logged; the job is then kept in memory, to be written with
+        the next one."""
         with self._lock:
-            try:
-                self._connection.execute(
-                    "UPDATE jobs SET state = ?, record = ? WHERE id = ?", (job.state, _to_json(job), job.id)
-                )
-            except sqlite3.Error as error:
-                _log.error("job %s is not in the history on the disk as it is now: %s", job.id, error)
-                self._unsaved[job.id] = job
-            else:
-                self._unsaved.pop(job.id, None)
+            self._unsaved[job.id] = job
+            self._write_unsaved()
+
+    def remove(self, job: Job) -> None:
+        """As if it had never been added: its start was refused. Where the disk refuses that, the job failed."""
+        try:
+            with self._lock:
+                self._connection.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+        except sqlite3.Error as error:
+            _log.error("job %s, which never began, stays in the history: %s", job.id, error)
+            self.save(dataclasses.replace(job, state="failed", error="its start was refused"))
 
     def by_key(self, idempotency_key: str) -> Job | None:
-        """The job that was begun with that key."""
+        """The job that was begun with that key. Raises commands.StorageError, as the other readings do."""
         return next(iter(self._read("WHERE idempotency_key = ?", (idempotency_key,))), None)
 
     def jobs(self, limit: int) -> Sequence[Job]:
@@ -105,28 +111,44 @@ class JobStore:
         return next(iter(self._read("WHERE id = ?", (int(job_id),))), None)
 
     def _read(self, clause: str, values: tuple[Any, ...]) -> list[Job]:
-        with self._lock:
-            rows = self._connection.execute(f"SELECT record FROM jobs {clause}", values).fetchall()
-            jobs = [_from_json(row[0]) for row in rows]
-            return [self._unsaved.get(job.id, job) for job in jobs]
+        try:
+            with self._lock:
+                records = self._connection.execute(f"SELECT record FROM jobs {clause}", values).fetchall()
+                unsaved = dict(self._unsaved)
+        except sqlite3.Error as error:
+            raise StorageError(f"cannot read the history of jobs: {error}") from error
+        return [unsaved.get(job.id, job) for job in _readable(records)]
 
-    def _prepare(self, file: Path) -> None:
+    def _write_unsaved(self) -> None:
+        for job in list(self._unsaved.values()):
+            try:
+                self._connection.execute(
+                    "UPDATE jobs SET state = ?, record = ? WHERE id = ?", (job.state, _to_json(job), job.id)
+                )
+            except sqlite3.Error as error:
+                _log.error("job %s is not in the history on the disk as it is now: %s", job.id, error)
+                return
+            del self._unsaved[job.id]
+
+    def _prepare(self, file: Path) -> list[Job]:
+        """The jobs that were running when the last process ended. Writes nothing to a history that is there: a full
+        disk keeps no service from starting."""
         run = self._connection.execute
         run("PRAGMA locking_mode = EXCLUSIVE")
         run("BEGIN EXCLUSIVE")
         version = run("PRAGMA user_version").fetchone()[0]
         if version not in (0, _SCHEMA_VERSION):
             raise JobStoreError(f"{file} is of version {version}; this program knows {_SCHEMA_VERSION}")
-        run(
-            "CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY AUTOINCREMENT, idempotency_key TEXT UNIQUE, "
-            "state TEXT NOT NULL, record TEXT NOT NULL)"
-        )
-        run(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        if version == 0:
+            run(
+                "CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY AUTOINCREMENT, idempotency_key TEXT UNIQUE, "
+                "state TEXT NOT NULL, record TEXT NOT NULL)"
+            )
+            run(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         marks = ", ".join("?" * len(RUNNING_STATES))
-        for (record,) in run(f"SELECT record FROM jobs WHERE state IN ({marks})", RUNNING_STATES).fetchall():
-            job = _interrupted(_from_json(record))
-            run("UPDATE jobs SET state = ?, record = ? WHERE id = ?", (job.state, _to_json(job), job.id))
+        records = run(f"SELECT record FROM jobs WHERE state IN ({marks})", RUNNING_STATES).fetchall()
         run("COMMIT")
+        return _readable(records)
 
 
 def _interrupted(job: Job) -> Job:
@@ -138,16 +160,28 @@ def _to_json(job: Job) -> str:
     return json.dumps({**dataclasses.asdict(job), "output": str(job.output)})
 
 
+def _readable(records: Iterable[tuple[str]]) -> list[Job]:
+    """One record that cannot be read must not hide the others."""
+    jobs = []
+    for (record,) in records:
+        try:
+            jobs.append(_from_json(record))
+        except (ValueError, TypeError, KeyError) as error:
+            _log.warning("left out of the history: a job that cannot be read (%s): %.200s", error, record)
+    return jobs
+
+
 def _from_json(record: str) -> Job:
+    """What another version of the program added is left out; what it had not yet is at its default."""
     values = json.loads(record)
-    return Job(
-        **{
-            **values,
-            "request": CollectRequest(**values["request"]),
-            "progress": Progress(**values["progress"]),
-            "output": Path(values["output"]),
-        }
-    )
+    request = CollectRequest(**_known(CollectRequest, values["request"]))
+    progress = Progress(**_known(Progress, values["progress"]))
+    output = Path(values["output"])
+    return Job(**{**_known(Job, values), "request": request, "progress": progress, "output": output})
+
+
+def _known(record_type: type[CollectRequest | Progress | Job], values: dict[str, Any]) -> dict[str, Any]:
+    return {field.name: values[field.name] for field in dataclasses.fields(record_type) if field.name in values}
 
 
 def _reason(file: Path, error: Exception) -> str:

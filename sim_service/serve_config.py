@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim_service.config import ConfigError, add_simulator_flags, simulator_problems
+from sim_service.config import ConfigError, add_simulator_flags, folder, simulator_problems
 from sim_service.page_config import DEFAULT_PORT, PageConfig, add_page_flags, page_config
 from sim_service.simulators import SimulatorSettings
 
@@ -27,7 +27,11 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `serve`; each can also come from the environment, as ISAAC_COLLECT_<FLAG>."""
     add_page_flags(parser, "", DEFAULT_PORT)
     parser.add_argument(
-        "--data-root", type=Path, default=Path("datasets"), metavar="DIR", help="folder that datasets are written below"
+        "--data-root",
+        type=folder,
+        default=Path("datasets"),
+        metavar="DIR",
+        help="folder that datasets are written below",
     )
     add_simulator_flags(parser)
     parser.add_argument(
@@ -48,6 +52,4 @@ def serve_config(arguments: argparse.Namespace) -> ServeConfig:
         problems.append(f"--grace-period must be 0 to 3600 s, got {arguments.grace_period}")
     if problems or settings is None:
         raise ConfigError("; ".join(problems))
-    return ServeConfig(
-        arguments.data_root.expanduser(), page, arguments.simulator, settings, float(arguments.grace_period)
-    )
+    return ServeConfig(arguments.data_root, page, arguments.simulator, settings, float(arguments.grace_period))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from collectors.cameras import CAMERAS
-from collectors.simulator import SimulatorError, Tick
+from collectors.simulator import Tick
 from lerobot_writer import DatasetExistsError, WriterError
 from sim_service import commands
 from sim_service.collection import Collection
@@ -36,7 +36,6 @@ from sim_service.work_cell import OpenSimulator, WorkCell
 REOPEN_PERIOD_S: Final = 10.0  # between two tries to open a simulator that failed
 SIMULATOR_STATE_PERIOD_S: Final = 0.2  # between two looks at its clock: an observation is not free
 LONGEST_REST_S: Final = 0.5  # the heartbeat goes on
-_ENDING: Final = "the service is shutting down"
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +74,7 @@ class Service:
         self._run: JobRun | None = None
         self._job: Job | None = None  # the last one
         self._state: ServiceState = "starting"
-        self._error: str | None = None
+        self._error: str | None = None  # why the state is "failed"
         self._reopen_at = self._play_at = self._picture_at = self._state_at = clock()
         self._simulator_state: SimulatorState | None = None
         self._advanced: Tick | None = None  # what the host has advanced by since the last tick
@@ -157,11 +156,13 @@ class Service:
 
     def close(self) -> None:
         """Discard the episode under way, finalize the dataset, close the simulator, wake whoever waits for news."""
+        self.shut_down(grace_s=0.0)
         if self._run is not None:
             self._run.stop_now("interrupted")
             self._job_is_over(self._run)
+        self._queue.close()
         while (pending := self._next_command()) is not None:
-            pending.refuse(commands.NotReadyError(_ENDING))
+            pending.refuse(commands.NotReadyError(commands.ENDING))
         self._cell.close()
         self._publish()
         self.board.events.close()
@@ -202,11 +203,11 @@ class Service:
         except OutputDirError as error:
             raise commands.OutputRefusedError(str(error)) from error
         self._open_for(dataclasses.replace(self._settings, use_ycb=request.use_ycb))
-        collection = self._open_collection(request, output)
+        job = self._store.add(request, output, key)  # before the folder is touched, so that a crash forgets no key
         try:
-            job = self._store.add(request, output, key)
-        except commands.StorageError:
-            collection.close()
+            collection = self._open_collection(request, output)
+        except BaseException:
+            self._store.remove(job)
             raise
         monitor = JobMonitor(job, self.board.tell, self._tally, self._store.save, self._clock)
         self._run, self._advanced = JobRun(collection, monitor), None
@@ -256,6 +257,7 @@ class Service:
         if isinstance(command, commands.ResetScene):
             try:
                 self._cell.lay_out(command.seed)
+                self.frames.forget()
             except Exception as error:
                 self._simulator_failed(error)
                 raise commands.NotReadyError(f"the simulator failed: {error}") from error
@@ -265,12 +267,13 @@ class Service:
         self._state_at = self._clock()
         self._advanced = None
         self._publish()
-        assert self._simulator_state is not None
+        if self._simulator_state is None:
+            raise commands.NotReadyError(f"the simulator failed: {self._error}")
         return self._simulator_state
 
     def _require_ready(self) -> None:
         if self._grace_ends_at is not None:
-            raise commands.NotReadyError(_ENDING)
+            raise commands.NotReadyError(commands.ENDING)
         if self._run is not None:
             job = self._run.job
             raise commands.BusyError(f"job {job.id} is collecting into {job.request.output_dir}", job.id)
@@ -292,7 +295,7 @@ class Service:
         if self._advanced is not None and self._advanced.images and self.frames.wanted:
             try:
                 self.frames.publish(self._cell.images())
-            except SimulatorError as error:  # the episode sees the same and acts on it
+            except Exception as error:  # the episode sees the same and acts on it
                 _log.warning("no picture for the viewers: %s", error)
         return self._settle(run, run.next_tick()) or Rest(0.0)
 
@@ -302,18 +305,21 @@ class Service:
         return tick
 
     def _job_is_over(self, run: JobRun) -> None:
+        _log.info("job %s is %s: %d episodes", run.job.id, run.job.state, run.job.progress.completed)
         self._store.save(run.job)
         self._job, self._run, self._advanced, self._owed = run.job, None, None, None
-        _log.info("job %s is %s: %d episodes", run.job.id, run.job.state, run.job.progress.completed)
-        if self._grace_ends_at is None:
-            self._set_state("idle")
-            self._publish()
-            try:
-                if run.simulator_failed:
-                    self._cell.close()
-                self._cell.open(self._cell.settings)  # an open one is laid out anew
-            except Exception as error:
-                self._simulator_failed(error)
+        if run.simulator_failed:
+            self._cell.close()
+        if self._grace_ends_at is not None:
+            return
+        self._set_state("idle")
+        self._publish()
+        if self._error is not None:  # seen just now
+            return
+        try:
+            self._cell.open(self._cell.settings)  # an open one is laid out anew
+        except Exception as error:
+            self._simulator_failed(error)
 
     # Idling
 
@@ -334,11 +340,12 @@ class Service:
 
     def _idle(self) -> Tick | Rest:
         now = self._clock()
-        drawing = self.frames.wanted and now - self._picture_at >= self._live_period_s
         try:
             if self._advanced is not None and self._advanced.images:
                 self.frames.publish(self._cell.images())
             period_s = self._cell.simulator.control_period_s
+            # Half a turn early is nearer to the live rate than half a turn late.
+            drawing = self.frames.wanted and now - self._picture_at >= self._live_period_s - period_s / 2
             if self._cell.playing and now < self._play_at:
                 return Rest(self._play_at - now)
             if drawing:
@@ -364,18 +371,28 @@ class Service:
         self._set_state("failed")
 
     def _set_state(self, state: ServiceState) -> None:
+        if state != "failed":
+            self._error = None
         if state != self._state:
             self._state = state
-            self.board.tell("state", {"state": state, "error": self._error if state == "failed" else None})
+            self.board.tell("state", {"state": state, "error": self._error})
 
     def _publish(self) -> None:
         now = self._clock()
         if now >= self._state_at or self._run is None:
-            self._simulator_state = self._cell.state()
             self._state_at = now + SIMULATOR_STATE_PERIOD_S
+            self._look_at_simulator()
         job = self._run.job if self._run is not None else self._job
-        error = self._error if self._state == "failed" else None
-        self.board.publish(Status(self._state, job, self._simulator_state, now, error, self._tally.snapshot()))
+        counters = self._tally.snapshot()
+        self.board.publish(Status(self._state, job, self._simulator_state, now, self._error, counters))
+
+    def _look_at_simulator(self) -> None:
+        try:
+            self._simulator_state = self._cell.state()
+        except Exception as error:
+            self._simulator_state = None
+            if self._run is None:  # a job sees the same in its next turn, and ends by it
+                self._simulator_failed(error)
 
     def _as_it_is_now(self, job: Job) -> Job:
         now = self.board.status.job

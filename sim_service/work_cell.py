@@ -66,25 +66,26 @@ class WorkCell:
         return dict(self.simulator.observe(images=True).images)
 
     def state(self) -> SimulatorState | None:
-        """None where no simulator is open."""
+        """None where no simulator is open. Raises what the simulator raises."""
         if self._simulator is None:
             return None
-        try:
-            time_s = self._simulator.observe().time_s
-        except SimulatorError:
-            return None  # whoever drives it sees that too, and acts
         return SimulatorState(
             name=self._simulator.versions["simulator"],
             playing=self.playing,
-            time_s=time_s,
+            time_s=self._simulator.observe().time_s,
             control_period_s=self._simulator.control_period_s,
             versions=dict(self._simulator.versions),
         )
 
     def close(self) -> None:
+        """There is no simulator afterwards, even where it does not close cleanly, as a broken one may not."""
         simulator, self._simulator = self._simulator, None
-        if simulator is not None:
+        if simulator is None:
+            return
+        try:
             simulator.close()
+        except Exception:
+            _log.exception("the simulator did not close cleanly")
 
     def _prove(self) -> None:
         self.lay_out(0)

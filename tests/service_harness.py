@@ -109,7 +109,7 @@ class Harness:
 
     def _submit(self, command: Command, reply: Future[Any]) -> None:
         try:
-            reply.set_result(self.queue.submit(command, 60.0))  # type: ignore[call-overload]  # any of them
+            reply.set_result(self.queue.submit(command, 60.0))
         except BaseException as error:
             reply.set_exception(error)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sim_service.config import CollectConfig, ConfigError, add_collect_flags, apply_environment, collect_config
+from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config
 from sim_service.simulators import SimulatorSettings
 
 
@@ -14,6 +15,13 @@ def parse(*arguments: str, environment: dict[str, str] | None = None) -> Collect
     add_collect_flags(parser)
     apply_environment(parser, environment or {})
     return collect_config(parser.parse_args(arguments))
+
+
+def parse_serve(*arguments: str, **environment: str) -> ServeConfig:
+    parser = argparse.ArgumentParser()
+    add_serve_flags(parser)
+    apply_environment(parser, {f"ISAAC_COLLECT_{name}": value for name, value in environment.items()})
+    return serve_config(parser.parse_args(arguments))
 
 
 def test_defaults_are_the_designs() -> None:
@@ -93,3 +101,22 @@ def test_a_flag_wins_over_a_switch_in_the_environment() -> None:
 
 def test_the_output_may_begin_with_a_tilde() -> None:
     assert parse("--output=~/ds").output == Path.home() / "ds"
+
+
+def test_lists_in_the_environment_have_commas() -> None:
+    page = parse_serve(ALLOW_HOST="lab.example, robot.example,", CORS_ORIGIN="https://a.example,http://b:80").page
+    assert page.allowed_hosts == ("lab.example", "robot.example")
+    assert page.cors_origins == ("https://a.example", "http://b:80")
+    assert parse_serve("--allow-host", "flag.example", ALLOW_HOST="a.example").page.allowed_hosts == ("flag.example",)
+
+
+def test_what_kubernetes_says_of_a_service_of_our_name_is_no_port() -> None:
+    assert parse_serve(PORT="tcp://10.0.0.7:8600").page.port == parse_serve().page.port
+    with pytest.raises(ConfigError, match="ISAAC_COLLECT_PORT='http' is not a valid value for --port"):
+        parse_serve(PORT="http")
+
+
+def test_an_empty_data_root_is_not_the_working_directory() -> None:
+    with pytest.raises(ConfigError, match="ISAAC_COLLECT_DATA_ROOT='' is not a valid value for --data-root"):
+        parse_serve(DATA_ROOT="")
+    assert parse_serve("--data-root=~/sets").data_root == Path.home() / "sets"

@@ -11,6 +11,8 @@ import requests
 from serving import ROOT, eventually, served
 
 from lerobot_writer.check import check_dataset
+from sim_service.batch_run import BatchRun
+from sim_service.config import CollectConfig
 from sim_service.recorded import open_dataset
 
 
@@ -110,6 +112,30 @@ def test_a_second_service_on_the_data_root_is_refused(tmp_path: Path) -> None:
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
     assert "another service uses this data root" in ended.stderr
+
+
+def test_what_only_the_service_needs_is_not_loaded_for_a_collect() -> None:
+    modules = ("flask", "cheroot", "aiortc", "requests")
+    program = f"import sys, sim_service.__main__; print([name for name in {modules} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+def test_the_page_of_a_batch_run_names_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    [job] = BatchRun(CollectConfig(Path("."))).jobs(1)
+    assert job.request.output_dir == tmp_path.name
+
+
+def test_a_snapshot_after_a_reset_shows_the_new_scene(tmp_path: Path) -> None:
+    with served(tmp_path / "root") as service:
+        service.until_ready()
+        seen = [service.get("/cameras/cam_high.jpg").content]
+        for seed in (1, 2):
+            assert service.post("/sim/reset", {"seed": seed}).status_code == 200
+            seen.append(service.get("/cameras/cam_high.jpg").content)
+        assert len(set(seen)) == 3
+        assert service.end() == 0
 
 
 def test_a_batch_run_serves_a_page_to_look_on(tmp_path: Path) -> None:

@@ -1,7 +1,15 @@
 """The service turn by turn, on the fake simulator and a clock of the test's."""
 
 import dataclasses
+import itertools
+import json
+import random
+import resource
+import sqlite3
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +18,24 @@ from failing_disk import FailingDisk
 from fake_simulator import FakeSimulator
 from service_harness import Harness, harness
 
-from collectors.simulator import SimulatorError, Tick
+from collectors.simulator import Observation, SimulatorError, Tick
 from lerobot_writer.check import check_dataset
 from sim_service import commands
 from sim_service.commands import (
     CollectRequest,
+    Command,
+    CommandError,
     CommandQueue,
     PausePhysics,
+    PendingCommand,
     PlayPhysics,
     ResetScene,
     StartCollection,
     StopCollection,
 )
-from sim_service.job_store import JobStore, JobStoreError
+from sim_service.job_store import STATE_FOLDER, JobStore, JobStoreError
+from sim_service.ledger import Ledger, LedgerError
+from sim_service.ports import RUNNING_STATES
 from sim_service.recorded import open_dataset
 from sim_service.service import REOPEN_PERIOD_S, Rest
 from sim_service.simulators import SimulatorUnavailable
@@ -40,6 +53,32 @@ class Breaking(FakeSimulator):
         if self.advanced >= self._at and self._left:
             self._left -= 1
             raise self._error
+
+
+class Unseen(FakeSimulator):
+    """From `lost` on it cannot be observed, and does not close."""
+
+    lost = False
+
+    def observe(self, images: bool = False) -> Observation:
+        if self.lost:
+            raise RuntimeError("lost the device")
+        return super().observe(images)
+
+    def close(self) -> None:
+        super().close()
+        if self.lost:
+            raise RuntimeError("no device to close")
+
+
+@contextmanager
+def read_only(store: JobStore) -> Iterator[None]:
+    """The history takes nothing, as on a full disk."""
+    store._connection.execute("PRAGMA query_only = 1")
+    try:
+        yield
+    finally:
+        store._connection.execute("PRAGMA query_only = 0")
 
 
 def events(run: Harness) -> list[tuple[str, Any]]:
@@ -147,6 +186,46 @@ def test_a_key_begins_one_job_whenever_it_comes_again(tmp_path: Path) -> None:
     with harness(tmp_path) as again:
         again.until_state("idle")
         assert again.start("ds", key="k1").id == first.id
+
+
+def test_a_key_whose_start_was_refused_may_be_used_again(tmp_path: Path) -> None:
+    (tmp_path / "ds").mkdir()
+    (tmp_path / "ds/notes.txt").write_text("not ours")
+    with harness(tmp_path) as run:
+        run.until_state("idle")
+        with pytest.raises(commands.OutputRefusedError):
+            run.start("ds", key="k1")
+        assert list(run.service.jobs(10)) == []
+        assert run.start("other", key="k1").state == "collecting"
+
+
+def test_a_key_is_known_after_a_crash_before_its_job_began(tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+    request = CollectRequest("ds", num_episodes=2, steps_per_segment=5)
+    kept = store.add(request, tmp_path / "ds", "k1")
+    store.close()
+    with harness(tmp_path) as run:
+        run.until_state("idle")
+        again = run.start("ds", key="k1")
+        assert (again.id, again.state) == (kept.id, "interrupted")
+
+
+def test_a_history_that_takes_no_job_leaves_the_folder_alone(tmp_path: Path) -> None:
+    with harness(tmp_path) as run:
+        run.until_state("idle")
+        with read_only(run.store), pytest.raises(commands.StorageError):
+            run.start("ds", key="k1")
+        assert not (tmp_path / "ds").exists()
+        assert run.start("ds", key="k1").state == "collecting"
+
+
+def test_stop_asked_twice_is_told_once(tmp_path: Path) -> None:
+    with harness(tmp_path) as run:
+        run.until_state("idle")
+        run.start("ds")
+        for _ in range(3):
+            run.send(StopCollection())
+        assert [data["state"] for kind, data in events(run) if kind == "job"] == ["collecting", "stopping"]
 
 
 def test_stop_after_the_episode_keeps_it_and_resume_completes(tmp_path: Path) -> None:
@@ -271,6 +350,52 @@ def test_a_dead_simulator_is_opened_anew(tmp_path: Path) -> None:
         assert made[0].closed
 
 
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_simulator_that_is_lost_in_mid_job_fails_the_job_and_is_replaced(tmp_path: Path, watched: bool) -> None:
+    with harness(tmp_path, Unseen) as run:
+        run.until_state("idle")
+        run.start("ds")
+        run.until(lambda: run.job.progress.frame > 10)
+        if watched:
+            with run.service.frames.watch():
+                run.simulator.lost = True
+                run.until_state("idle")
+        else:
+            run.simulator.lost = True
+            run.until_state("idle")
+        assert (run.job.state, run.job.error) == ("failed", "RuntimeError: lost the device")
+        assert [simulator.closed for simulator in run.opened] == [True, False]
+        run.start("ds", resume=True)
+        run.until_state("idle")
+        assert run.job.state == "completed"
+
+
+def test_a_simulator_that_is_lost_when_idle_is_reported_and_opened_again(tmp_path: Path) -> None:
+    with harness(tmp_path, Unseen) as run:
+        run.until_state("idle")
+        run.simulator.lost = True
+        with pytest.raises(commands.NotReadyError, match="lost the device"):
+            run.send(PlayPhysics())
+        assert run.service.board.status.state == "failed"
+        run.until_state("idle")
+        assert len(run.opened) == 2
+        run.simulator.lost = True  # and at the end: closing it must not keep the others waiting for news
+    assert run.service.board.events.closed
+
+
+def test_a_main_loop_that_breaks_leaves_the_simulator_alone(tmp_path: Path) -> None:
+    """What a host does after an error of its own: it closes the service without having shut it down."""
+    with harness(tmp_path) as run:
+        run.until_state("idle")
+        run.start("ds")
+        run.until(lambda: run.job.progress.frame > 10)
+        resets = run.simulator.calls.count("reset")
+        run.service.close()
+        assert run.simulator.calls.count("reset") == resets
+        assert run.job.state == "interrupted"
+        assert states(run) == ["idle", "collecting", "stopping"]
+
+
 def test_a_simulator_that_cannot_be_opened_again_is_reported_and_tried_later(tmp_path: Path) -> None:
     works = True
 
@@ -364,6 +489,45 @@ def test_a_failing_disk_fails_the_job_and_keeps_its_episodes(tmp_path: Path, fai
     assert check_dataset(tmp_path / "ds").ok
 
 
+def test_a_folder_that_was_refused_is_free_at_once(tmp_path: Path) -> None:
+    """Whoever holds the error holds the frames of whatever raised it, the writer's lock with them."""
+    with harness(tmp_path) as run:
+        run.until_state("idle")
+        refused = []
+        for fail_at in range(40):
+            with FailingDisk(tmp_path / "ds", fail_at).mounted() as disk:
+                try:
+                    run.start("ds")
+                except commands.StorageError as error:
+                    refused.append(error)
+                else:
+                    run.send(StopCollection("now"))
+            run.start("ds", resume=True)
+            run.send(StopCollection("now"))
+            for path in sorted((tmp_path / "ds").rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+            if disk.failed is None:
+                break
+        assert len(refused) > 10
+        assert disk.failed is None
+
+
+def test_an_episode_that_the_ledger_could_not_note_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(ledger: Ledger) -> None:
+        raise LedgerError("the disk is full")
+
+    with harness(tmp_path) as run:
+        run.until_state("idle")
+        run.start("ds", num_episodes=3)
+        run.until(lambda: run.job.progress.completed == 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, "_save", refuse)
+            run.until_state("idle")
+        assert (run.job.state, run.job.error) == ("failed", "LedgerError: the disk is full")
+        assert run.job.progress.completed == len(lengths(tmp_path / "ds")) == 2
+        assert [data["completed"] for kind, data in events(run) if kind == "episode"] == [1, 2]
+
+
 def test_a_job_cut_off_by_the_end_of_the_process_is_interrupted_and_resumes(tmp_path: Path) -> None:
     with harness(tmp_path) as run:
         run.until_state("idle")
@@ -375,6 +539,106 @@ def test_a_job_cut_off_by_the_end_of_the_process_is_interrupted_and_resumes(tmp_
         assert (job.state, job.progress.completed) == ("interrupted", 2)
         assert job.error == "the service ended before the job did"
         run.service._store = run.store
+
+
+@pytest.mark.parametrize(
+    ("change", "states"),
+    [
+        (lambda record: {**record, "colour": 1, "request": {**record["request"], "new": 2}}, ["interrupted"] * 2),
+        (lambda record: {key: record[key] for key in record if key != "frames"}, ["interrupted"] * 2),
+        (lambda record: {key: record[key] for key in record if key != "request"}, ["interrupted"]),
+        (lambda record: [record], ["interrupted"]),
+    ],
+    ids=["of a later version", "of an earlier version", "without a request", "no record"],
+)
+def test_a_strange_record_keeps_nothing_from_working(
+    tmp_path: Path, change: Callable[[Any], Any], states: list[str]
+) -> None:
+    store = JobStore(tmp_path)
+    for name in ("a", "b"):
+        store.add(CollectRequest(name), tmp_path / name, None)
+    store.close()
+    with sqlite3.connect(tmp_path / STATE_FOLDER / "jobs.sqlite") as database:
+        [record] = database.execute("SELECT record FROM jobs WHERE id = 1").fetchone()
+        database.execute("UPDATE jobs SET record = ? WHERE id = 1", (json.dumps(change(json.loads(record))),))
+    database.close()
+    store = JobStore(tmp_path)
+    try:
+        assert [job.state for job in store.jobs(10)] == states
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"", "of version 7"), (b"garbage" * 1000, "file is not a database")])
+def test_a_history_that_is_not_ours_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / STATE_FOLDER / "jobs.sqlite"
+    file.parent.mkdir()
+    file.write_bytes(content)
+    if not content:
+        database = sqlite3.connect(file)
+        database.execute("PRAGMA user_version = 7")
+        database.close()
+    with pytest.raises(JobStoreError, match=message):
+        JobStore(tmp_path)
+
+
+def test_what_a_full_disk_kept_out_of_the_history_gets_there_later(tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+    first = store.add(CollectRequest("a"), tmp_path / "a", None)
+    with read_only(store):
+        store.save(dataclasses.replace(first, state="completed"))
+        assert [job.state for job in store.jobs(10)] == ["completed"]
+    second = store.add(CollectRequest("b"), tmp_path / "b", None)
+    store.save(dataclasses.replace(second, state="stopped"))
+    store.close()
+    store = JobStore(tmp_path)
+    try:
+        assert [job.state for job in store.jobs(10)] == ["stopped", "completed"]
+    finally:
+        store.close()
+
+
+def test_a_history_on_a_full_disk_opens(tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+    store.add(CollectRequest("a"), tmp_path / "a", None)
+    store.close()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        store = JobStore(tmp_path)
+        states = [job.state for job in store.jobs(10)]
+        with pytest.raises(commands.StorageError, match="cannot keep the job in the history"):
+            store.add(CollectRequest("b"), tmp_path / "b", None)
+        store.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert states == ["interrupted"]
+
+
+def test_a_command_that_comes_after_the_end_is_refused_at_once(tmp_path: Path) -> None:
+    refused: list[BaseException] = []
+
+    def ask(queue: CommandQueue) -> None:
+        while True:
+            try:
+                queue.submit(StopCollection(), 60.0)
+            except commands.QueueFullError:
+                pass
+            except CommandError as error:
+                refused.append(error)
+                return
+
+    with harness(tmp_path) as run:
+        run.until_state("idle")
+        threads = [threading.Thread(target=ask, args=(run.queue,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for _ in range(20):
+            run.turn()
+        run.service.close()
+        for thread in threads:
+            thread.join(10)
+        assert [str(error) for error in refused] == [commands.ENDING] * 8
 
 
 def test_a_shutdown_lets_the_episode_end(tmp_path: Path) -> None:
@@ -456,6 +720,21 @@ def test_a_viewer_of_a_paused_simulator_sees_it(tmp_path: Path) -> None:
         run.until(lambda: run.service.frames.latest("cam_wrist"))
 
 
+def test_a_reset_leaves_no_picture_of_the_scene_before(tmp_path: Path) -> None:
+    with harness(tmp_path) as run, run.service.frames.watch():
+        run.until_state("idle")
+        run.until(lambda: run.service.frames.latest("cam_high"))
+        before = run.service.frames.latest("cam_high")
+        run.clock.now = run.service._picture_at  # the next picture is not due yet
+        run.send(ResetScene(3))
+        assert run.service.frames.latest("cam_high") is None
+        run.until(lambda: run.service.frames.latest("cam_high"))
+        after = run.service.frames.latest("cam_high")
+        assert before is not None
+        assert after is not None
+        assert after.number > before.number
+
+
 def test_viewers_see_the_recorded_pictures_by_reference(tmp_path: Path) -> None:
     with harness(tmp_path) as run:
         run.until_state("idle")
@@ -526,3 +805,61 @@ def test_a_request_is_kept_whole_in_the_history(tmp_path: Path) -> None:
     assert kept is not None
     assert kept.request == dataclasses.replace(job.request)
     assert kept.state == "completed"
+
+
+class Chaotic(FakeSimulator):
+    """Any of its calls may fail, in any way."""
+
+    def __init__(self, random_numbers: random.Random) -> None:
+        super().__init__()
+        self.random = random_numbers
+        self.fails = False
+
+    def __getattribute__(self, name: str) -> Any:
+        get = super().__getattribute__
+        if name in ("advance", "observe", "reset", "refresh", "detach", "attach", "command", "close"):
+            numbers = get("random")
+            if get("fails") and numbers.random() < 0.01:
+                raise numbers.choice([SimulatorError, RuntimeError, MemoryError, TimeoutError])(f"no {name}")
+        return get(name)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_fails_the_service_goes_on_and_tells_a_straight_story(tmp_path: Path, seed: int) -> None:
+    numbers = random.Random(seed)
+    replies: list[Future[Any]] = []
+
+    def some_command() -> Command:
+        request = CollectRequest(numbers.choice("ab"), num_episodes=2, steps_per_segment=5, resume=True)
+        choice = numbers.randrange(6)
+        if choice < 3:
+            return StartCollection(request, numbers.choice([None, "k1", "k2"]))
+        return (StopCollection(numbers.choice(["now", "after_episode"])), PlayPhysics(), ResetScene(seed))[choice - 3]
+
+    with harness(tmp_path, lambda: Chaotic(numbers)) as run:
+        run.until_state("idle")
+        with run.service.frames.watch():
+            for _ in range(600):
+                run.simulator.fails = numbers.random() < 0.3
+                if numbers.random() < 0.05 and run.queue.depth < run.queue.capacity:
+                    replies.append(Future())
+                    run.queue._queue.put_nowait(PendingCommand(some_command(), replies[-1]))
+                run.turn()
+                status = run.service.board.status
+                running = status.job is not None and status.job.running
+                assert running == (status.state in RUNNING_STATES)
+                assert (status.error is not None) == (status.state == "failed")
+        run.simulator.fails = False
+        run.service.close()
+        assert len(replies) > 10
+        assert all(isinstance(reply.exception(0), CommandError | None) for reply in replies)
+        told = states(run)
+        assert all(state != following for state, following in itertools.pairwise(told))
+        for job in run.service.jobs(100):
+            assert not job.running
+            story = [data["state"] for kind, data in events(run) if kind == "job" and data["id"] == job.id]
+            assert story in (["collecting", job.state], ["collecting", "stopping", job.state])
+    for name in "ab":
+        if (tmp_path / name / "meta/info.json").exists():
+            report = check_dataset(tmp_path / name)
+            assert report.ok, report.text()

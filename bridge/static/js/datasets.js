@@ -3,6 +3,7 @@
 import { urls } from "./api.js";
 import { byId, element, icon, setFacts, setHidden, setText } from "./element.js";
 import * as format from "./format.js";
+import { RUNNING } from "./progress.js";
 import { Rows } from "./rows.js";
 
 const FIRST_SHOWN = 6;
@@ -10,7 +11,8 @@ const FIRST_SHOWN = 6;
 export class Datasets {
   #api;
   #on;
-  #datasets = [];
+  #datasets = null;
+  #growing = { name: "", episodes: 0 }; // by the status, which is newer than the list
   #all = false;
   #rows;
 
@@ -27,7 +29,7 @@ export class Datasets {
 
   /** The last changed first. */
   get names() {
-    return this.#datasets.map((dataset) => dataset.name);
+    return (this.#datasets ?? []).map((dataset) => dataset.name);
   }
 
   async load() {
@@ -42,22 +44,38 @@ export class Datasets {
     this.#on.loaded(this.#datasets);
   }
 
+  /** Keeps the episodes of the dataset that is being collected in step with the status. */
+  follow({ job_state: state, dataset, progress }) {
+    const running = RUNNING.includes(state);
+    const growing = { name: running ? dataset : "", episodes: running ? progress.completed : 0 };
+    const before = this.#growing;
+    this.#growing = growing;
+    if (growing.name !== before.name || growing.episodes !== before.episodes) this.#show();
+  }
+
   #fail(message) {
     setText(byId("datasets-error"), message && `The datasets could not be read. ${message}`);
     setHidden(byId("datasets-error"), message === "");
   }
 
   #show() {
-    const count = this.#datasets.length;
+    if (!this.#datasets) return; // not read yet
+    const { name, episodes: grown } = this.#growing;
+    const datasets = this.#datasets.map((listed) =>
+      listed.name === name && !listed.error ? { ...listed, episodes: Math.max(listed.episodes, grown) } : listed,
+    );
+    const count = datasets.length;
+    const hiddenBroken = datasets.slice(FIRST_SHOWN).filter((dataset) => dataset.error).length;
+    const broken = hiddenBroken ? `, ${format.integer(hiddenBroken)} of them cannot be read` : "";
     setHidden(byId("datasets-empty"), count > 0);
     setHidden(byId("datasets"), count === 0);
     setHidden(byId("datasets-foot"), count <= FIRST_SHOWN);
-    setText(byId("datasets-more"), this.#all ? "Show fewer" : `Show all ${format.integer(count)}`);
-    const episodes = this.#datasets.reduce((sum, dataset) => sum + dataset.episodes, 0);
-    const bytes = this.#datasets.reduce((sum, dataset) => sum + dataset.size_bytes, 0);
+    setText(byId("datasets-more"), this.#all ? "Show fewer" : `Show all ${format.integer(count)}${broken}`);
+    const episodes = datasets.reduce((sum, dataset) => sum + dataset.episodes, 0);
+    const bytes = datasets.reduce((sum, dataset) => sum + dataset.size_bytes, 0);
     const fact = `${format.integer(episodes)} episodes, ${format.bytes(bytes)}`;
     setText(byId("datasets-fact"), count ? fact : "");
-    this.#rows.show(this.#all ? this.#datasets : this.#datasets.slice(0, FIRST_SHOWN));
+    this.#rows.show(this.#all ? datasets : datasets.slice(0, FIRST_SHOWN));
   }
 
   #makeRow({ name }) {

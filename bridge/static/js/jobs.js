@@ -13,8 +13,11 @@ export class Jobs {
   #api;
   #on;
   #page = 0;
-  #jobs = [];
+  #jobs = null;
+  #running = null; // what the status says of its job, which is newer than the list
   #canResume = false;
+  #reachable = true;
+  #resuming = new Set(); // ids of the jobs whose Resume was pressed and is not answered
   #keys = new Map(); // job id to IdempotencyKey of its Resume button
   #rows;
 
@@ -31,7 +34,7 @@ export class Jobs {
 
   /** Of the datasets that the jobs wrote, the newest first. */
   get names() {
-    return this.#jobs.map((job) => job.dataset);
+    return (this.#jobs ?? []).map((job) => job.dataset);
   }
 
   /** Whether a job may be resumed now. */
@@ -39,6 +42,21 @@ export class Jobs {
     if (canResume === this.#canResume) return;
     this.#canResume = canResume;
     this.#show();
+  }
+
+  /** Whether the service can be told anything now. */
+  setReachable(reachable) {
+    if (reachable === this.#reachable) return;
+    this.#reachable = reachable;
+    this.#show();
+  }
+
+  /** Keeps the row of the status's job in step with it. */
+  follow({ job_id: id, job_state: state, progress, success_rate, finished_at }) {
+    const before = this.#running;
+    this.#running = id ? { id, state, progress, success_rate, finished_at } : null;
+    const counted = (job) => [job?.id, job?.state, job?.progress.completed, job?.success_rate].join();
+    if (counted(before) !== counted(this.#running)) this.#show();
   }
 
   async load() {
@@ -58,7 +76,7 @@ export class Jobs {
   /** Posts the job's request again, with resume. */
   async resume(jobId) {
     try {
-      const job = this.#jobs.find((known) => known.id === jobId) ?? (await this.#api.job(jobId));
+      const job = this.#jobs?.find((known) => known.id === jobId) ?? (await this.#api.job(jobId));
       const request = { ...job.request, resume: true };
       if (!this.#keys.has(jobId)) this.#keys.set(jobId, new IdempotencyKey());
       const key = this.#keys.get(jobId);
@@ -67,7 +85,7 @@ export class Jobs {
       this.#on.started(started);
     } catch (error) {
       if (error.status && error.slug !== "no-reply") this.#keys.delete(jobId);
-      this.#on.refused(this.#jobs.find((known) => known.id === jobId) ?? null, error);
+      this.#on.refused(this.#jobs?.find((known) => known.id === jobId) ?? null, error);
     }
   }
 
@@ -77,10 +95,12 @@ export class Jobs {
   }
 
   #show() {
+    if (!this.#jobs) return; // not read yet
     setHidden(byId("jobs-empty"), this.#jobs.length > 0);
     setHidden(byId("jobs"), this.#jobs.length === 0);
     const seen = new Set();
-    const items = this.#jobs.map((job) => {
+    const items = this.#jobs.map((listed) => {
+      const job = listed.id === this.#running?.id ? { ...listed, ...this.#running } : listed;
       const newest = !seen.has(job.dataset);
       seen.add(job.dataset);
       return { ...job, resumable: newest && this.#canResume && RESUMABLE.includes(job.state) };
@@ -107,7 +127,7 @@ export class Jobs {
         text: "Resume",
         "aria-label": `Resume ${dataset}`,
         "data-testid": "job-resume",
-        click: () => this.#press(parts.resume, id),
+        click: () => this.#press(id),
       }),
     };
     const root = element(
@@ -141,11 +161,14 @@ export class Jobs {
     setText(parts.episodes, `${format.integer(completed)} / ${format.integer(requested)}`);
     setText(parts.success, format.percent(job.success_rate));
     setHidden(parts.resume, !job.resumable);
+    parts.resume.disabled = !this.#reachable || this.#resuming.has(job.id);
   }
 
-  async #press(button, jobId) {
-    button.disabled = true;
+  async #press(jobId) {
+    this.#resuming.add(jobId);
+    this.#show();
     await this.resume(jobId);
-    button.disabled = false;
+    this.#resuming.delete(jobId);
+    this.#show();
   }
 }

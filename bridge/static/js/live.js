@@ -148,9 +148,10 @@ export class LiveView {
 
   #showRate() {
     if (!this.#running) return;
-    const { rate } = this.#screen;
-    if (rate > 0) this.#say("playing", "");
-    setText(this.#rate, rate > 0 ? `${Math.round(rate)} fps` : "");
+    const { live, rate } = this.#screen;
+    if (live) this.#say("playing", "");
+    const known = rate !== null && document.body.dataset.connection !== "lost";
+    setText(this.#rate, known ? `${Math.round(rate)} fps` : "");
   }
 
   #say(state, message) {

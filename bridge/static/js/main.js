@@ -26,6 +26,8 @@ const NOT_READY = {
   stopping: "A collection is stopping.",
 };
 
+const UNLOADED = ["starting", "failed"]; // states in which there is no simulator to ask
+
 class Dashboard {
   #api = new Api(() => this.#signedOut());
   #notices = new Notices();
@@ -51,14 +53,14 @@ class Dashboard {
     error: (title, error) => this.#report("simulator", title, error),
   });
   #form = new CollectForm(this.#api, {
-    started: () => this.#started(),
+    started: (job) => this.#started(job),
     busy: (problem) => this.#busy(problem),
     unreachable: () => this.#feed.refresh(),
   });
   #jobs = new Jobs(this.#api, {
     loaded: () => this.#showNames(),
     open: (name) => this.#view.open(name),
-    started: () => this.#started(),
+    started: (job) => this.#started(job),
     refused: (job, error) => this.#resumeRefused(job, error),
   });
   #datasets = new Datasets(this.#api, {
@@ -68,6 +70,7 @@ class Dashboard {
   #view = new DatasetView(this.#api);
   #status = null;
   #readOnly = false;
+  #startedJob = ""; // id of the one that this page has started and not shown yet
   #surroundings = false; // whether cameras, simulator and lists were read since the service was last away
   #listsOf = "";
   #listsTimer = 0;
@@ -120,6 +123,7 @@ class Dashboard {
   #showConnection(mode, retryInMs, why) {
     const before = document.body.dataset.connection;
     this.#service.setConnection(mode, retryInMs, why);
+    for (const part of [this.#progress, this.#simulator, this.#jobs]) part.setReachable(mode !== "lost");
     if (mode === "lost") {
       this.#surroundings = false;
       if (before !== "lost") this.#notices.announce("The service cannot be reached. Trying again.");
@@ -138,7 +142,10 @@ class Dashboard {
     this.#form.setDataRoot(status.data_root);
     this.#attempts.showJob(status.job_id);
     this.#progress.show(status);
+    this.#jobs.follow(status);
+    this.#datasets.follow(status);
     this.#showReadiness(status);
+    this.#keepFocus();
     this.#announce(before, status);
     this.#refreshLists(status);
     if (!this.#surroundings) {
@@ -155,7 +162,7 @@ class Dashboard {
     setHidden(byId("collect"), this.#readOnly || running);
     this.#form.setReady(lost ? "The service cannot be reached." : (NOT_READY[status.state] ?? ""));
     this.#simulator.setIdle(status.state === "idle");
-    this.#jobs.setCanResume(status.state === "idle" && !this.#readOnly && !lost);
+    this.#jobs.setCanResume(status.state === "idle" && !this.#readOnly);
   }
 
   #announce(before, status) {
@@ -190,7 +197,7 @@ class Dashboard {
   }
 
   async #loadSurroundings() {
-    this.#simulator.load();
+    if (!UNLOADED.includes(this.#status.state)) this.#simulator.load();
     this.#loadLists();
     try {
       const { cameras } = await this.#api.cameras();
@@ -209,10 +216,21 @@ class Dashboard {
     this.#form.setNames([...new Set([...jobs, ...datasets])], datasets);
   }
 
-  #started() {
+  /** The button that was pressed to start goes away; whoever pressed it reads on at the job's progress. */
+  #keepFocus() {
+    if (!this.#startedJob || this.#status?.job_id !== this.#startedJob) return;
+    this.#startedJob = "";
+    const focused = document.activeElement;
+    if (focused !== document.body && !focused.disabled && focused.checkVisibility()) return;
+    byId("progress-title").focus({ preventScroll: true });
+  }
+
+  #started(job) {
     for (const topic of ["busy", "resume", "stop"]) this.#notices.clear(topic);
     this.#feed.refresh();
     byId("progress").scrollIntoView({ block: "nearest" });
+    this.#startedJob = job.id;
+    this.#keepFocus();
   }
 
   async #stop(mode) {

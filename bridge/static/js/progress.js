@@ -3,7 +3,7 @@
 import { byId, element, setHidden, setText } from "./element.js";
 import * as format from "./format.js";
 
-const RUNNING = ["collecting", "stopping"];
+export const RUNNING = ["collecting", "stopping"];
 export const RESUMABLE = ["interrupted", "stopped", "failed", "incomplete"];
 
 export class ProgressCard {
@@ -11,6 +11,7 @@ export class ProgressCard {
   #status = null;
   #controlPeriodS = null;
   #readOnly = false;
+  #reachable = true;
   #root = byId("progress");
   #bar = byId("progress-bar");
   #fill = byId("progress-bar").firstElementChild;
@@ -34,6 +35,13 @@ export class ProgressCard {
 
   setReadOnly(readOnly) {
     this.#readOnly = readOnly;
+  }
+
+  /** Whether the service can be told anything now. */
+  setReachable(reachable) {
+    if (reachable === this.#reachable) return;
+    this.#reachable = reachable;
+    if (this.#status) this.show(this.#status);
   }
 
   show(status) {
@@ -89,6 +97,7 @@ export class ProgressCard {
     const tries = `${format.integer(status.successes)} of ${format.integer(status.attempts)}`;
     setText(byId("stat-attempts"), status.attempts ? tries : "");
     setText(byId("stat-speed"), format.decimal(status.frames_per_s, status.frames_per_s < 10 ? 1 : 0));
+    setHidden(byId("stat-speed-unit"), status.frames_per_s === null);
     setText(byId("stat-realtime"), format.realTime(status.frames_per_s, this.#controlPeriodS));
     setText(byId("stat-left-name"), running ? "Time left" : "Ended");
     const endMs = running ? Date.now() + status.eta_s * 1000 : Date.parse(status.finished_at ?? "");
@@ -125,7 +134,8 @@ export class ProgressCard {
     const canAct = !this.#readOnly;
     setHidden(byId("stop-actions"), !running || !canAct);
     const stopping = status.job_state === "stopping";
-    byId("stop-after").disabled = stopping;
+    byId("stop-after").disabled = stopping || !this.#reachable;
+    byId("stop-now").disabled = byId("resume-last").disabled = !this.#reachable;
     setText(byId("stop-after-label"), stopping ? "Stopping after this episode" : "Stop after this episode");
     if (!running) byId("stop-now-choice").open = false;
     setHidden(byId("ended-actions"), running);

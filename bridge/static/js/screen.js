@@ -1,11 +1,13 @@
 // Where live pictures appear: a video for WebRTC, a canvas for JPEG pictures. The last picture stays until the next.
 
 const RATE_WINDOW_MS = 3000;
+const RATE_LEAST_MS = 1000; // of what was seen in less, no rate is told
 
 export class Screen {
   #video;
   #canvas;
   #arrivals = [];
+  #sinceMs = 0; // when the first of a row of pictures without a long gap came
 
   constructor(video, canvas) {
     this.#video = video;
@@ -25,11 +27,17 @@ export class Screen {
     return !this.#video.hidden || !this.#canvas.hidden;
   }
 
-  /** Pictures per second of late. */
+  /** Whether pictures come. */
+  get live() {
+    return this.lastArrivalMs > performance.now() - RATE_WINDOW_MS;
+  }
+
+  /** Pictures per second of late, null while they have come for too short a time. */
   get rate() {
     const now = performance.now();
-    const late = this.#arrivals.filter((at) => at > now - RATE_WINDOW_MS);
-    return late.length ? (late.length * 1000) / Math.max(now - late[0], 1000) : 0;
+    const elapsedMs = Math.min(now - this.#sinceMs, RATE_WINDOW_MS);
+    if (!this.live || elapsedMs < RATE_LEAST_MS) return null;
+    return (this.#arrivals.filter((at) => at > now - elapsedMs).length * 1000) / elapsedMs;
   }
 
   name(camera) {
@@ -44,7 +52,9 @@ export class Screen {
 
   count() {
     const now = performance.now();
-    this.#arrivals = [...this.#arrivals.filter((at) => at > now - RATE_WINDOW_MS), now];
+    const late = this.#arrivals.filter((at) => at > now - RATE_WINDOW_MS);
+    if (!late.length) this.#sinceMs = now;
+    this.#arrivals = [...late, now];
   }
 
   showVideo() {

@@ -14,6 +14,7 @@ export class Simulator {
   #idle = false;
   #busy = false;
   #readOnly = false;
+  #reachable = true;
 
   /** on.state(simulator), on.error(title, error). */
   constructor(api, on) {
@@ -29,6 +30,12 @@ export class Simulator {
 
   setReadOnly(readOnly) {
     this.#readOnly = readOnly;
+    this.#show();
+  }
+
+  /** Whether the service can be told anything now. */
+  setReachable(reachable) {
+    this.#reachable = reachable;
     this.#show();
   }
 
@@ -77,5 +84,6 @@ export class Simulator {
     setIcon(byId("sim-toggle-icon"), playing ? "pause" : "play");
     setHidden(this.#toggle, this.#readOnly);
     setHidden(this.#reset, this.#readOnly);
+    this.#toggle.disabled = this.#reset.disabled = !this.#reachable;
   }
 }
