@@ -86,6 +86,7 @@ class Collection:
         self.on_attempt: Callable[[Attempt], None] | None = None
         self._stopping = self._ended = False
         self._simulator_error: SimulatorError | None = None  # the last one
+        self._simulator_suspect = False  # the last index was given up because of the simulator alone
         self.current_episode: int | None = None  # index
         self.current_attempt = 0
         self._task: Task = TASKS[TASK_NAME](simulator.objects, config.waypoint_noise_rad)
@@ -143,7 +144,7 @@ class Collection:
 
     def run(self) -> Generator[Tick, None, None]:
         """Collect every index that is not there yet. A failed attempt does not end the run; a writer's error does, and
-        so does an index at which the simulator failed in every attempt."""
+        so do two indices in a row at which the simulator failed in every attempt."""
         try:
             for index in range(self._config.num_episodes):
                 if self._stopping:
@@ -176,6 +177,7 @@ class Collection:
                 columns = episode_columns(self._config, self._simulator, index, attempt, failures, plan, outcome)
                 self._writer.finish_episode(self._writer.num_episodes, outcome.frames, plan.task, columns)
                 self.frames_recorded += outcome.frames
+                self._simulator_suspect = False
                 try:
                     self.ledger.add_episode(index, attempt, failures, outcome)
                 finally:  # the episode is in the dataset, also where the ledger's file could not be written
@@ -185,13 +187,21 @@ class Collection:
             failures.append(outcome.failure_reason)
             _log.warning("episode %d, attempt %d failed: %s", index, attempt, outcome.failure_reason)
             exhausted = attempt == self._config.max_attempts - 1
-            if exhausted and set(failures) == {"simulator_error"}:
-                raise SimulatorError(
-                    f"the simulator failed in all {len(failures)} attempts at episode {index}: {self._simulator_error}"
-                )
             if exhausted:
-                self.ledger.add_exhausted(index, failures)
+                self._give_up(index, failures)
             self._tell(Attempt(index, attempt, outcome, recorded=False, exhausted=exhausted))
+
+    def _give_up(self, index: int, failures: list[str]) -> None:
+        """An episode may be one that the simulator cannot carry out; two in a row speak against the simulator. The
+        second stays open then, for another simulator to try."""
+        simulator_alone = set(failures) == {"simulator_error"}
+        if simulator_alone and self._simulator_suspect:
+            raise SimulatorError(
+                f"the simulator failed in every attempt at episode {index} and at the one before: "
+                f"{self._simulator_error}"
+            )
+        self._simulator_suspect = simulator_alone
+        self.ledger.add_exhausted(index, failures)
 
     def _tell(self, attempt: Attempt) -> None:
         if self.on_attempt is not None:

@@ -123,7 +123,7 @@ def test_what_only_the_service_needs_is_not_loaded_for_a_collect() -> None:
 
 def test_the_page_of_a_batch_run_names_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    [job] = BatchRun(CollectConfig(Path("."))).jobs(1)
+    [job] = BatchRun(CollectConfig(Path())).jobs(1)
     assert job.request.output_dir == tmp_path.name
 
 

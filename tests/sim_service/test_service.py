@@ -305,7 +305,15 @@ def test_a_simulator_error_costs_an_attempt_not_the_job(tmp_path: Path) -> None:
         assert run.service.board.status.counters.episodes == {"simulator_error": 1, "success": 2}
 
 
-def test_a_simulator_that_fails_in_every_attempt_fails_the_job(tmp_path: Path) -> None:
+def test_an_episode_that_the_simulator_cannot_carry_out_is_given_up_alone(tmp_path: Path) -> None:
+    with harness(tmp_path, lambda: Breaking(SimulatorError("it diverged"), at=30, times=5)) as run:
+        run.until_state("idle")
+        run.start("ds", num_episodes=3)
+        run.until_state("idle")
+        assert (run.job.state, run.job.progress.completed, run.job.progress.exhausted) == ("incomplete", 2, 1)
+
+
+def test_a_simulator_that_fails_at_two_episodes_in_a_row_fails_the_job(tmp_path: Path) -> None:
     made: list[FakeSimulator] = []
 
     def make() -> FakeSimulator:
@@ -317,10 +325,10 @@ def test_a_simulator_that_fails_in_every_attempt_fails_the_job(tmp_path: Path) -
         run.start("ds")
         run.until_state("idle")
         assert run.job.state == "failed"
-        assert "in all 5 attempts at episode 0: no time passed" in str(run.job.error)
-        run.start("ds", resume=True)  # the index is still open
+        assert "in every attempt at episode 1 and at the one before: no time passed" in str(run.job.error)
+        run.start("ds", resume=True)  # the second one is still open
         run.until_state("idle")
-        assert run.job.progress.completed == 2
+        assert (run.job.state, run.job.progress.completed, run.job.progress.exhausted) == ("incomplete", 1, 1)
 
 
 def test_a_dead_simulator_is_opened_anew(tmp_path: Path) -> None:
