@@ -15,6 +15,7 @@ from bridge.app import backend_of
 from bridge.body import MAX_BODY_BYTES
 from bridge.config import BridgeConfig
 from bridge.connections import Connection, Gateway
+from bridge.priority import step_back
 from bridge.security import is_loopback
 
 TIMEOUT_S: Final = 10.0
@@ -57,6 +58,7 @@ class BridgeServer:
         failure: list[OSError] = []
 
         def serve() -> None:
+            step_back()
             try:
                 server.prepare()  # starts the threads: daemons, as this one
             except OSError as error:

@@ -14,6 +14,7 @@ from typing import Final
 
 from bridge.config import LiveConfig
 from bridge.live import LiveError, TooManyViewersError, WhepSession
+from bridge.priority import step_back
 from bridge.video.camera_stream import CameraStream
 from bridge.video.encoder import Codec
 from bridge.video.jpeg import JpegEncoder
@@ -105,6 +106,7 @@ class LiveVideo:
     # What follows happens on the event loop's thread.
 
     async def _main(self, started: Future[None]) -> None:
+        step_back()
         with ThreadPoolExecutor(1, thread_name_prefix="live-encoder") as self._pool:
             with self._lock:
                 self._loop = asyncio.get_running_loop()
