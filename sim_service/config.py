@@ -101,7 +101,7 @@ def add_collect_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_simulator_flags(parser: argparse.ArgumentParser) -> None:
-    """What `simulator_problems` reads, but for --use-ycb."""
+    """What `simulator_settings` reads, but for --use-ycb."""
     add = parser.add_argument
     add("--simulator", choices=SIMULATOR_NAMES, default="auto", help="auto: the embedded MuJoCo, for now")
     add("--render-preset", choices=RENDER_PRESETS, default="default", help="look and cost of MuJoCo's pictures")
@@ -109,7 +109,7 @@ def add_simulator_flags(parser: argparse.ArgumentParser) -> None:
     add("--headless", action=_SWITCH, default=True, help="without a simulator window")
 
 
-def simulator_problems(arguments: argparse.Namespace, problems: list[str]) -> SimulatorSettings | None:
+def simulator_settings(arguments: argparse.Namespace, problems: list[str]) -> SimulatorSettings | None:
     """The settings of the simulator's flags; adds whatever cannot be to `problems`."""
     if not arguments.headless and arguments.simulator != "isaac":
         problems.append("--no-headless needs Isaac Sim: the embedded simulator has no window")
@@ -137,7 +137,7 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
     if arguments.num_objects != 1:
         problems.append(f"--num-objects must be 1, got {arguments.num_objects}: there are no distractor objects yet")
     page = page_config(arguments, "streaming-", problems)
-    settings = simulator_problems(arguments, problems)
+    settings = simulator_settings(arguments, problems)
     if problems or settings is None:
         raise ConfigError("; ".join(problems))
     return CollectConfig(

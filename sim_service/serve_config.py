@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim_service.config import ConfigError, add_simulator_flags, folder, simulator_problems
+from sim_service.config import ConfigError, add_simulator_flags, folder, simulator_settings
 from sim_service.page_config import DEFAULT_PORT, PageConfig, add_page_flags, page_config
 from sim_service.simulators import SimulatorSettings
 
@@ -47,7 +47,7 @@ def serve_config(arguments: argparse.Namespace) -> ServeConfig:
     """Raises ConfigError listing everything that cannot be."""
     problems: list[str] = []
     page = page_config(arguments, "", problems)
-    settings = simulator_problems(arguments, problems)
+    settings = simulator_settings(arguments, problems)
     if not 0 <= arguments.grace_period <= 3600:
         problems.append(f"--grace-period must be 0 to 3600 s, got {arguments.grace_period}")
     if problems or settings is None:

@@ -42,7 +42,7 @@ class WorkCell:
         if self._simulator is not None and settings == self._settings:
             try:
                 self._prove()
-            except Exception:
+            except Exception:  # whatever a broken one raises: it is replaced
                 _log.exception("the simulator does not work any more; opening it anew")
             else:
                 return
@@ -84,7 +84,7 @@ class WorkCell:
             return
         try:
             simulator.close()
-        except Exception:
+        except Exception:  # whatever a broken one raises: it is gone
             _log.exception("the simulator did not close cleanly")
 
     def _prove(self) -> None:
