@@ -16,6 +16,7 @@ from sim_service.commands import CollectRequest, Command, CommandQueue, StartCol
 from sim_service.data_root import FolderDataRoot
 from sim_service.job_store import JobStore
 from sim_service.ports import Job
+from sim_service.recorded import open_dataset
 from sim_service.service import Rest, Service
 from sim_service.simulators import SimulatorSettings
 
@@ -122,3 +123,16 @@ def harness(root: Path, make_simulator: Callable[[], Simulator] = FakeSimulator)
         yield running
     finally:
         running.close()
+
+
+def events(run: Harness) -> list[tuple[str, Any]]:
+    log = run.service.board.events
+    return [(event.kind, event.data) for event in log.read(0, 0)] if log.end else []
+
+
+def states(run: Harness) -> list[str]:
+    return [data["state"] for kind, data in events(run) if kind == "state"]
+
+
+def lengths(dataset: Path) -> list[int]:
+    return [row["length"] for row in open_dataset(dataset).rows]
