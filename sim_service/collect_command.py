@@ -65,7 +65,7 @@ def _collect(
 ) -> tuple[Collection | None, Exception | None]:
     """The collection, where one could be opened, and the error that ended it."""
     try:
-        simulator = open_simulator(config.simulator, config.settings)
+        simulator = open_simulator(config.simulator, config.settings, config.application)
     except SimulatorUnavailable as error:
         return None, error
     collection: Collection | None = None

@@ -11,7 +11,14 @@ from typing import Any, Final
 
 from sim_service.commands import CollectRequest
 from sim_service.page_config import PageConfig, add_page_flags, page_config
-from sim_service.simulators import RENDER_PRESETS, SIMULATOR_NAMES, RenderPreset, SimulatorSettings
+from sim_service.simulators import (
+    RENDER_PRESETS,
+    SIMULATOR_NAMES,
+    ApplicationSettings,
+    RenderPreset,
+    SimulatorSettings,
+    resolve_simulator,
+)
 
 ENVIRONMENT_PREFIX: Final = "ISAAC_COLLECT_"
 
@@ -39,6 +46,7 @@ class CollectConfig:
     keep_failures: bool = False
     simulator: str = "auto"
     settings: SimulatorSettings = field(default_factory=SimulatorSettings)
+    application: ApplicationSettings = field(default_factory=ApplicationSettings)
     resume: bool = False
     json: bool = False
     page: PageConfig | None = None  # of --streaming
@@ -103,22 +111,32 @@ def add_collect_flags(parser: argparse.ArgumentParser) -> None:
 def add_simulator_flags(parser: argparse.ArgumentParser) -> None:
     """What `simulator_settings` reads, but for --use-ycb."""
     add = parser.add_argument
-    add("--simulator", choices=SIMULATOR_NAMES, default="auto", help="auto: the embedded MuJoCo, for now")
+    add("--simulator", choices=SIMULATOR_NAMES, default="auto", help="auto: Isaac Sim where it is, else MuJoCo")
     add("--render-preset", choices=RENDER_PRESETS, default="default", help="look and cost of MuJoCo's pictures")
     add("--fps", type=int, default=30, help="control and camera rate [1/s], a divisor of 120")
     add("--headless", action=_SWITCH, default=True, help="without a simulator window")
+    parser.set_defaults(kit_arguments=())  # words of the command line that are for Omniverse Kit
 
 
 def simulator_settings(arguments: argparse.Namespace, problems: list[str]) -> SimulatorSettings | None:
     """The settings of the simulator's flags; adds whatever cannot be to `problems`."""
-    if not arguments.headless and arguments.simulator != "isaac":
-        problems.append("--no-headless needs Isaac Sim: the embedded simulator has no window")
     preset: RenderPreset = arguments.render_preset
     try:
         return SimulatorSettings(fps=arguments.fps, use_ycb=getattr(arguments, "use_ycb", False), render_preset=preset)
     except ValueError as error:
         problems.append(f"--fps: {error}")
         return None
+
+
+def application_settings(arguments: argparse.Namespace, problems: list[str]) -> ApplicationSettings:
+    """How the simulator's application starts; adds whatever cannot be to `problems`."""
+    settings = ApplicationSettings(arguments.headless, tuple(arguments.kit_arguments))
+    if resolve_simulator(arguments.simulator) != "isaac":
+        if not settings.headless:
+            problems.append("--no-headless needs Isaac Sim: the embedded simulator has no window")
+        if settings.kit_arguments:
+            problems.append(f"{' '.join(settings.kit_arguments)}: settings of Omniverse Kit need --simulator isaac")
+    return settings
 
 
 def collect_config(arguments: argparse.Namespace) -> CollectConfig:
@@ -138,6 +156,7 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
         problems.append(f"--num-objects must be 1, got {arguments.num_objects}: there are no distractor objects yet")
     page = page_config(arguments, "streaming-", problems)
     settings = simulator_settings(arguments, problems)
+    application = application_settings(arguments, problems)
     if problems or settings is None:
         raise ConfigError("; ".join(problems))
     return CollectConfig(
@@ -150,6 +169,7 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
         keep_failures=arguments.keep_failures,
         simulator=arguments.simulator,
         settings=settings,
+        application=application,
         resume=arguments.resume,
         json=arguments.json,
         page=page if arguments.streaming else None,

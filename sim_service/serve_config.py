@@ -6,9 +6,9 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim_service.config import ConfigError, add_simulator_flags, folder, simulator_settings
+from sim_service.config import ConfigError, add_simulator_flags, application_settings, folder, simulator_settings
 from sim_service.page_config import DEFAULT_PORT, PageConfig, add_page_flags, page_config
-from sim_service.simulators import SimulatorSettings
+from sim_service.simulators import ApplicationSettings, SimulatorSettings
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class ServeConfig:
     page: PageConfig
     simulator: str
     settings: SimulatorSettings
+    application: ApplicationSettings
     grace_s: float
 
 
@@ -48,8 +49,11 @@ def serve_config(arguments: argparse.Namespace) -> ServeConfig:
     problems: list[str] = []
     page = page_config(arguments, "", problems)
     settings = simulator_settings(arguments, problems)
+    application = application_settings(arguments, problems)
     if not 0 <= arguments.grace_period <= 3600:
         problems.append(f"--grace-period must be 0 to 3600 s, got {arguments.grace_period}")
     if problems or settings is None:
         raise ConfigError("; ".join(problems))
-    return ServeConfig(arguments.data_root, page, arguments.simulator, settings, float(arguments.grace_period))
+    return ServeConfig(
+        arguments.data_root, page, arguments.simulator, settings, application, float(arguments.grace_period)
+    )

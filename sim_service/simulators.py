@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NoReturn
 
 from collectors.objects import CUBE, YCB, ObjectKind
 from collectors.scene import PHYSICS_PERIOD_S
@@ -16,6 +19,19 @@ RENDER_PRESETS: Final[tuple[RenderPreset, ...]] = ("fast", "default", "high")
 
 class SimulatorUnavailable(RuntimeError):
     """The simulator that was asked for cannot run here; the message says what is missing."""
+
+
+class SimulatorStarting(RuntimeError):
+    """Not open yet: ask again after a turn of the application's main loop."""
+
+
+@dataclass(frozen=True)
+class ApplicationSettings:
+    """How the application that a simulator is part of starts; it decides nothing of an episode. The embedded simulator
+    has none. kit_arguments: settings of Omniverse Kit, such as --/persistent/isaac/asset_root/default=FOLDER."""
+
+    headless: bool = True
+    kit_arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,17 +56,34 @@ class SimulatorSettings:
 
 
 def resolve_simulator(name: str) -> str:
-    """`auto` becomes the embedded "mujoco": there is no Isaac Sim adapter to prefer yet."""
+    """`auto` becomes "isaac" in a Python that has Isaac Sim, else the embedded "mujoco"."""
     if name not in SIMULATOR_NAMES:
         raise ValueError(f"unknown simulator {name!r}; known: {', '.join(SIMULATOR_NAMES)}")
-    return "mujoco" if name == "auto" else name
+    if name != "auto":
+        return name
+    return "isaac" if importlib.util.find_spec("isaacsim") is not None else "mujoco"
 
 
-def open_simulator(name: str, settings: SimulatorSettings) -> Simulator:
+def open_simulator(
+    name: str, settings: SimulatorSettings, application: ApplicationSettings = ApplicationSettings()
+) -> Simulator:
     """Raises SimulatorUnavailable with what to install, or how to choose another one."""
-    resolved = resolve_simulator(name)
-    if resolved == "isaac":
-        raise SimulatorUnavailable("this version has no Isaac Sim adapter yet; use --simulator mujoco")
+    if resolve_simulator(name) == "isaac":
+        from sim_service.isaac_sim.standalone import open_isaac_simulator
+
+        return open_isaac_simulator(settings, application)
     from sim_service.mujoco_sim.simulator import MujocoSimulator
 
     return MujocoSimulator(settings)
+
+
+def end_process(code: int) -> NoReturn:
+    """End this process with that exit code, everything that it said written out; also where a simulator's application
+    would end it with another one."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BrokenPipeError):  # whoever read it is gone
+            stream.flush()
+    standalone = sys.modules.get("sim_service.isaac_sim.standalone")
+    if standalone is not None:
+        standalone.leave_application(code)
+    sys.exit(code)

@@ -9,9 +9,11 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from collectors.franka import (
+    ARM_STIFFNESS_NM_RAD,
     DH_CRAIG,
     FINGER_CLOSED_M,
     FINGER_OPEN_M,
+    FINGER_STIFFNESS_N_M,
     FLANGE_OFFSET_M,
     HAND_YAW_ON_FLANGE_RAD,
     JOINT_LOWER_RAD,
@@ -46,13 +48,10 @@ _HAND_INERTIA: Final = (0.73, (-0.01, 0.0, 0.03), (0.001, 0.0025, 0.0017))
 _FINGER_INERTIA: Final = (0.015, (0.0, 0.0, 0.0), (2.375e-6, 2.375e-6, 7.5e-7))
 _FINGER_ORIGIN_M: Final = (0.0, 0.0, 0.0584)  # franka_description, robots/common/franka_hand.xacro: joints in the hand
 
-# Stiffness [N m/rad] of the seven position servos; damping is SERVO_LAG_S times that [N m s/rad]. No torque limit: a
-# servo that saturates here falls into a limit cycle. Armature [kg m^2] and joint damping [N m s/rad] stand for motors
-# and gears.
-_ARM_STIFFNESS: Final = (4500.0, 4500.0, 3500.0, 3500.0, 2000.0, 2000.0, 2000.0)
+# The servos have no torque limit: one that saturates here falls into a limit cycle. Armature [kg m^2] and joint damping
+# [N m s/rad] stand for motors and gears.
 _ARM_ARMATURE: Final = 0.1
 _ARM_DAMPING: Final = 1.0
-_FINGER_STIFFNESS: Final = 400.0  # [N/m]: 8 N on a 40 mm cube when closed
 _FINGER_ARMATURE: Final = 0.1  # [kg]
 _FINGER_DAMPING: Final = 10.0  # [N s/m]
 
@@ -99,10 +98,10 @@ def panda_actuators() -> tuple[Element, ...]:
     arm = [
         _servo(joint, stiffness, (lower, upper))
         for joint, stiffness, lower, upper in zip(
-            ARM_JOINTS, _ARM_STIFFNESS, JOINT_LOWER_RAD, JOINT_UPPER_RAD, strict=True
+            ARM_JOINTS, ARM_STIFFNESS_NM_RAD, JOINT_LOWER_RAD, JOINT_UPPER_RAD, strict=True
         )
     ]
-    fingers = [_servo(joint, _FINGER_STIFFNESS, (FINGER_CLOSED_M, FINGER_OPEN_M)) for joint in FINGER_JOINTS]
+    fingers = [_servo(joint, FINGER_STIFFNESS_N_M, (FINGER_CLOSED_M, FINGER_OPEN_M)) for joint in FINGER_JOINTS]
     return (*arm, *fingers)
 
 
