@@ -24,8 +24,7 @@ from bridge.routes.health import health_blueprint
 from bridge.routes.session import session_blueprint
 from bridge.routes.sim import sim_blueprint
 from bridge.security import COOKIE, Guard
-from sim_service.commands import CommandQueue
-from sim_service.ports import Catalogue, DataRoot, EventSource, FrameSource, JobHistory, StatusSource
+from sim_service.ports import Ports
 
 PREFIX: Final = "/v1/sim/bridge"
 PROBES: Final = frozenset({"health.healthz", "health.readyz"})
@@ -42,19 +41,8 @@ POLLED: Final = PROBES | {"collect.status", "collect.job", "health.exposition"}
 _BACKEND: Final = "isaac_collect_bridge"
 
 
-def create_app(
-    commands: CommandQueue | None,
-    status: StatusSource,
-    events: EventSource,
-    jobs: JobHistory,
-    frames: FrameSource,
-    data_root: DataRoot,
-    catalogue: Catalogue,
-    live: Live,
-    config: BridgeConfig,
-) -> Flask:
-    """commands: None where there is nothing to command, and the page is for watching alone."""
-    backend = Backend(commands, status, events, jobs, frames, data_root, catalogue, live, config)
+def create_app(ports: Ports, live: Live, config: BridgeConfig) -> Flask:
+    backend = Backend(ports, live, config)
     app = Flask("bridge", static_folder=None, template_folder=None)
     app.extensions[_BACKEND] = backend
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1  # one more shows a body that is too large

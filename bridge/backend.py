@@ -16,7 +16,7 @@ from bridge.problems import Problem
 from bridge.slots import Slots
 from bridge.status_body import StatusBody
 from sim_service.commands import CommandQueue, NotReadyError, QueueFullError
-from sim_service.ports import Catalogue, DataRoot, EventSource, FrameSource, JobHistory, Status, StatusSource
+from sim_service.ports import Ports, Status
 
 QUICK_THREADS: Final = 4  # that neither streams nor waiting requests may take: for status, health and files
 
@@ -25,33 +25,23 @@ class Backend:
     """streams: for responses that last. waits: for requests that wait for the main loop or for a picture. closing: set
     when the server ends; streams end then."""
 
-    def __init__(
-        self,
-        commands: CommandQueue | None,
-        status: StatusSource,
-        events: EventSource,
-        jobs: JobHistory,
-        frames: FrameSource,
-        data_root: DataRoot,
-        catalogue: Catalogue,
-        live: Live,
-        config: BridgeConfig,
-    ) -> None:
+    def __init__(self, ports: Ports, live: Live, config: BridgeConfig) -> None:
         waits = config.threads - config.max_streams - QUICK_THREADS
         if waits < 1:
             raise ValueError(
                 f"{config.threads} threads are too few for {config.max_streams} streams; "
                 f"at least {config.max_streams + QUICK_THREADS + 1} are needed"
             )
-        self.commands = commands
-        self.status_source = status
-        self.events, self.jobs, self.frames = events, jobs, frames
-        self.data_root, self.catalogue, self.live, self.config = data_root, catalogue, live, config
-        self.read_only = config.read_only or commands is None
+        self.commands, self.status_source = ports.commands, ports.status
+        self.events, self.jobs, self.frames = ports.events, ports.jobs, ports.frames
+        self.data_root, self.catalogue, self.live, self.config = ports.data_root, ports.catalogue, live, config
+        self.read_only = config.read_only or ports.commands is None
         self.streams = Slots(config.max_streams)
         self.waits = Slots(waits)
         self.closing = threading.Event()
-        self.status_body = StatusBody(status, events, frames, str(data_root.path), config.version, self.read_only)
+        self.status_body = StatusBody(
+            ports.status, ports.events, ports.frames, str(ports.data_root.path), config.version, self.read_only
+        )
 
     @property
     def status(self) -> Status:

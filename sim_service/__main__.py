@@ -5,35 +5,32 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+import traceback
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import sim_service
-from bridge.config import BridgeConfig, LiveConfig
 from collectors.replay import joint_deviation, replay
 from collectors.simulator import SimulatorError
-from collectors.task import TASKS
 from lerobot_writer.check import check_dataset
 from sim_service.batch_run import BatchRun
 from sim_service.catalogue import DatasetCatalogue
 from sim_service.collect_command import BAD_ARGUMENTS, DONE, FAILED, run_collect
 from sim_service.collection import drive
-from sim_service.commands import CommandQueue
 from sim_service.config import CollectConfig, ConfigError, add_collect_flags, apply_environment, collect_config
 from sim_service.data_root import DataRootError, FolderDataRoot
-from sim_service.job_store import JobStore, JobStoreError
-from sim_service.logs import set_up_service_logging
-from sim_service.page_config import PageConfig
-from sim_service.ports import Catalogue, DataRoot, EventSource, FrameSource, JobHistory, StatusSource
+from sim_service.job_store import JobStoreError
+from sim_service.kit_arguments import split_kit_arguments
+from sim_service.ports import Ports
 from sim_service.recorded import DatasetError, load_episode, open_dataset
 from sim_service.report.contact_sheet import write_contact_sheet
 from sim_service.serve_command import run_service
 from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config
-from sim_service.service import Service
-from sim_service.simulators import SimulatorUnavailable, open_simulator
+from sim_service.simulators import SimulatorUnavailable, end_process, open_simulator
 from sim_service.stop_request import StopRequest
+from sim_service.wiring import open_service, running_page
 
 REPLAY_TOLERANCE = 1e-6  # rad, m and rad/s; MuJoCo repeats itself to the bit on one machine
 
@@ -77,14 +74,15 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    words, kit = split_kit_arguments(sys.argv[1:] if arguments is None else arguments)
     try:
         parsed = build_parser(words).parse_args(words)
+        _add_kit_arguments(parsed, kit)
+        if parsed.command == "serve":
+            return _serve(serve_config(parsed), parsed.verbose)
         _set_up_logging(parsed.verbose)
         if parsed.command == "collect":
             return _collect(collect_config(parsed))
-        if parsed.command == "serve":
-            return _serve(serve_config(parsed), parsed.verbose)
         if parsed.command == "remote":
             from bridge.remote_command import run_remote
 
@@ -99,6 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_ARGUMENTS
 
 
+def _add_kit_arguments(parsed: argparse.Namespace, kit: Sequence[str]) -> None:
+    if "kit_arguments" in parsed:
+        parsed.kit_arguments = kit
+    elif kit:
+        raise ConfigError(f"{' '.join(kit)}: {parsed.command} takes no settings of Omniverse Kit")
+
+
 def _set_up_logging(verbose: bool) -> None:
     """Our own packages speak from INFO on (all with --verbose), the libraries from WARNING on."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -111,78 +116,25 @@ def _collect(config: CollectConfig) -> int:
         return run_collect(config)
     batch = BatchRun(config)
     folder = config.output.resolve()
-    with _bridge(
-        config.page,
-        None,
-        batch.board,
-        batch.board.events,
-        batch,
-        batch.frames,
-        FolderDataRoot(folder.parent),
-        DatasetCatalogue(folder.parent, only=folder.name),
-    ):
+    ports = Ports(
+        commands=None,
+        status=batch.board,
+        events=batch.board.events,
+        jobs=batch,
+        frames=batch.frames,
+        data_root=FolderDataRoot(folder.parent),
+        catalogue=DatasetCatalogue(folder.parent, only=folder.name),
+    )
+    with running_page(config.page, ports):
         return run_collect(config, batch)
 
 
 def _serve(config: ServeConfig, verbose: bool) -> int:
     """Exit code 0 after a signal: everything finished is in its dataset, and the rest can be resumed."""
-    data_root = FolderDataRoot(config.data_root)
-    data_root.prepare()
-    with closing(JobStore(data_root.path)) as store, StopRequest() as stop:
-        queue = CommandQueue()
-        service = Service(
-            partial(open_simulator, config.simulator),
-            config.settings,
-            queue,
-            data_root,
-            store,
-            live_period_s=1 / config.page.live_fps,
-        )
-        set_up_service_logging(verbose, lambda: service.current_job_id)
-        catalogue = DatasetCatalogue(data_root.path)
-        board = service.board
-        with _bridge(config.page, queue, board, board.events, service, service.frames, data_root, catalogue):
-            try:
-                run_service(service, stop, config.grace_s)
-            finally:
-                service.close()
+    opening = partial(open_simulator, config.simulator, application=config.application)
+    with StopRequest() as stop, open_service(config, opening, verbose) as service:
+        run_service(service, stop, config.grace_s)
     return DONE
-
-
-@contextmanager
-def _bridge(
-    page: PageConfig,
-    queue: CommandQueue | None,
-    status: StatusSource,
-    events: EventSource,
-    jobs: JobHistory,
-    frames: FrameSource,
-    data_root: DataRoot,
-    catalogue: Catalogue,
-) -> Iterator[None]:
-    """The web page and the API while entered; where nobody may command (no queue), to look on."""
-    from bridge.launch import running_bridge  # Flask, aiortc: half a second that no other command needs
-
-    config = BridgeConfig(
-        host=page.host,
-        port=page.port,
-        skills=tuple(TASKS),
-        version=sim_service.__version__,
-        token=page.token,
-        allowed_hosts=page.allowed_hosts,
-        cors_origins=page.cors_origins,
-        read_only=queue is None,
-        live=LiveConfig(max_fps=page.live_fps, max_size_px=page.live_size_px),
-    )
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(
-                running_bridge(queue, status, events, jobs, frames, data_root, catalogue, config)
-            )
-        except OSError as error:
-            raise ConfigError(f"cannot serve the page: {error}") from error
-        print(f"Dashboard and API: {server.url}", file=sys.stderr, flush=True)
-        yield
 
 
 def _check(dataset: Path, as_json: bool) -> int:
@@ -226,5 +178,15 @@ def _sheet(root: Path, picture: Path, episodes: Sequence[int] | None, width_px: 
     return DONE
 
 
+def run() -> NoReturn:
+    """The process that `isaac-collect` is."""
+    try:
+        code = main()
+    except Exception:
+        traceback.print_exc()
+        code = FAILED
+    end_process(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

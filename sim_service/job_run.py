@@ -1,18 +1,45 @@
-"""A job under way: its collection driven tick by tick to one of its ends."""
+"""A job under way: its collection opened, and driven tick by tick to one of its ends."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
-from collectors.simulator import Tick
-from lerobot_writer import WriterError
+from collectors.simulator import Simulator, Tick
+from lerobot_writer import DatasetExistsError, WriterError
+from sim_service import commands
 from sim_service.collection import Collection
+from sim_service.config import CollectConfig
 from sim_service.job_monitor import JobMonitor
 from sim_service.ledger import LedgerError
 from sim_service.ports import Job, JobState
+from sim_service.simulators import SimulatorSettings
 
 _log = logging.getLogger(__name__)
+
+
+def open_collection(
+    request: commands.CollectRequest, output: Path, settings: SimulatorSettings, simulator: Simulator
+) -> Collection:
+    """What the request asks for, into the folder `output`. Raises OutputRefusedError, StorageError."""
+    config = CollectConfig(
+        output=output,
+        num_episodes=request.num_episodes,
+        seed=request.seed,
+        steps_per_segment=request.steps_per_segment,
+        settings=settings,
+        resume=request.resume,
+    )
+    try:
+        return Collection(config, simulator)
+    except DatasetExistsError as error:
+        hint = "" if request.resume else '; "resume": true continues a dataset'
+        raise commands.OutputRefusedError(f"{error}{hint}") from error
+    except (WriterError, LedgerError, OSError) as error:
+        if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
+            raise commands.StorageError(str(error)) from error
+        raise commands.OutputRefusedError(str(error)) from error
 
 
 class JobRun:
@@ -37,6 +64,16 @@ class JobRun:
     def advance_failed(self, error: Exception) -> Tick | None:
         """The simulator raised instead of advancing by the last tick."""
         return self._step(lambda: self._ticks.throw(error))
+
+    def draw_failed(self, error: Exception) -> None:
+        """The simulator cannot show the scene before the first tick. The job is over then, and no episode was tried."""
+        _log.error("job %s failed", self.job.id, exc_info=error)
+        try:
+            self._ticks.close()
+            self._collection.close()
+        except Exception:  # the first error is the one to tell
+            _log.exception("job %s could not be stopped cleanly", self.job.id)
+        self._fail(error)
 
     def stop_after_attempt(self, state: JobState) -> None:
         """End early, in that state, when the attempt under way is over; the first such state counts."""

@@ -1,4 +1,5 @@
-"""What the outside may know of the simulator process: frozen records, and read-only protocols to get them by.
+"""What the outside may know of the simulator process: frozen records, and read-only protocols to get them by. `Ports`
+is all of them together, with the queue of commands.
 
 Everything here may be called from any thread. What a method returns is a snapshot that nobody changes afterwards.
 """
@@ -14,7 +15,7 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_service.commands import CollectRequest
+from sim_service.commands import CollectRequest, CommandQueue
 
 ServiceState = Literal["starting", "idle", "collecting", "stopping", "failed"]
 JobState = Literal["collecting", "stopping", "completed", "incomplete", "stopped", "failed", "interrupted"]
@@ -285,3 +286,16 @@ class Catalogue(Protocol):
 
     def report(self, name: str) -> Path:
         """The HTML file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ports:
+    """All that a page and an API are made of. commands: None where there is nothing to command, only to look on."""
+
+    commands: CommandQueue | None
+    status: StatusSource
+    events: EventSource
+    jobs: JobHistory
+    frames: FrameSource
+    data_root: DataRoot
+    catalogue: Catalogue

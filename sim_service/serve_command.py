@@ -6,6 +6,7 @@ import sys
 from typing import Final
 
 from collectors.simulator import Tick
+from sim_service.host_work import Draw
 from sim_service.service import Service
 from sim_service.stop_request import StopRequest
 
@@ -26,6 +27,8 @@ def run_service(service: Service, stop: StopRequest, grace_s: float) -> None:
             work = service.tick()
             if isinstance(work, Tick):
                 service.advance(work)
+            elif isinstance(work, Draw):
+                service.draw()
             else:
                 service.rest(work)
     finally:

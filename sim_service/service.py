@@ -1,7 +1,8 @@
 """The long-running process: takes commands between two control ticks, collects, idles, and tells what it does.
 
-A host calls `tick` from the thread that owns the simulator and does what it returns: either lets the simulator advance
-by a control period (`advance`, or the application's own loop), or has nothing to do for a moment (`rest`).
+A host calls `tick` from the thread that owns the simulator and carries out what it returns before it calls again: lets
+the simulator advance by a control period (`advance`, or the application's own loop), has it draw the present instant
+(`draw`, or likewise), or has nothing to do for a moment (`rest`). Within `tick` the simulator does neither.
 """
 
 from __future__ import annotations
@@ -9,50 +10,42 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
 
 from collectors.cameras import CAMERAS
 from collectors.simulator import Tick
-from lerobot_writer import DatasetExistsError, WriterError
 from sim_service import commands
-from sim_service.collection import Collection
 from sim_service.commands import CollectRequest, CommandQueue, PendingCommand, StartCollection, StopCollection
-from sim_service.config import CollectConfig
 from sim_service.data_root import FolderDataRoot
 from sim_service.frame_hub import FrameHub
+from sim_service.host_work import Draw, Rest, Work
+from sim_service.idling import Idling
+from sim_service.job_book import JobBook
 from sim_service.job_monitor import JobMonitor
-from sim_service.job_run import JobRun
+from sim_service.job_run import JobRun, open_collection
 from sim_service.job_store import JobStore
-from sim_service.ledger import LedgerError
 from sim_service.ports import Job, OutputDirError, ServiceState, SimulatorState, Status
-from sim_service.simulators import SimulatorSettings, SimulatorUnavailable
+from sim_service.simulators import SimulatorSettings, SimulatorStarting, SimulatorUnavailable
 from sim_service.status_board import StatusBoard
 from sim_service.tally import Tally
 from sim_service.work_cell import OpenSimulator, WorkCell
 
 REOPEN_PERIOD_S: Final = 10.0  # between two tries to open a simulator that failed
+STARTING_PERIOD_S: Final = 0.05  # between two looks whether a simulator that is starting is open
 SIMULATOR_STATE_PERIOD_S: Final = 0.2  # between two looks at its clock: an observation is not free
 LONGEST_REST_S: Final = 0.5  # the heartbeat goes on
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Rest:
-    """Nothing to do for so long [s], unless a command comes."""
-
-    seconds: float
-
-
 class Service:
-    """Satisfies `ports.JobHistory`; `board` and `frames` are the other ports. All that the host calls belongs to the
-    main thread. The store is the caller's, to be closed when nobody reads the history any more.
+    """`board`, `history` and `frames` are ports for others. All that the host calls belongs to the main thread. The
+    store is the caller's, to be closed when nobody reads the history any more.
 
-    settings: of the simulator to begin with; a job that asks for other objects gets them. live_period_s: the shortest
-    time between two pictures that are made for viewers alone.
+    open_simulator: may raise SimulatorStarting, and is asked again a moment later then. settings: of the simulator to
+    begin with; a job that asks for other objects gets them. live_period_s: the shortest time between two pictures that
+    are made for viewers alone.
     """
 
     def __init__(
@@ -66,18 +59,21 @@ class Service:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._queue, self._data_root, self._store = settings, queue, data_root, store
-        self._live_period_s, self._clock = live_period_s, clock
+        self._clock = clock
         self.board = StatusBoard(Status("starting", None, None, clock()))
+        self.history = JobBook(store, self.board)
         self.frames = FrameHub([camera.name for camera in CAMERAS])
         self._cell = WorkCell(open_simulator, settings)
+        self._idling = Idling(self._cell, self.frames, live_period_s, clock)
         self._tally = Tally()
         self._run: JobRun | None = None
         self._job: Job | None = None  # the last one
         self._state: ServiceState = "starting"
         self._error: str | None = None  # why the state is "failed"
-        self._reopen_at = self._play_at = self._picture_at = self._state_at = clock()
+        self._was_ready = False
+        self._reopen_at = self._state_at = self._handed_over_at = clock()
         self._simulator_state: SimulatorState | None = None
-        self._advanced: Tick | None = None  # what the host has advanced by since the last tick
+        self._carried_out: Work | None = None  # what the host has done since the last tick
         self._owed: Tick | None = None  # what a collection asked for when the advance before it had failed
         self._waiting: PendingCommand | None = None
         self._grace_ends_at: float | None = None  # set once the service is shut down
@@ -93,21 +89,15 @@ class Service:
         run = self._run
         return run.job.id if run is not None else None
 
-    def jobs(self, limit: int) -> Sequence[Job]:
-        return [self._as_it_is_now(job) for job in self._store.jobs(limit)]
-
-    def job(self, job_id: str) -> Job | None:
-        job = self._store.job(job_id)
-        return self._as_it_is_now(job) if job is not None else None
-
     # The host's side
 
-    def tick(self) -> Tick | Rest:
-        """One turn of the main loop. The host advances the simulator by a returned Tick before it calls again. Raises
-        SimulatorUnavailable where there never was one."""
+    def tick(self) -> Work:
+        """One turn of the main loop. Raises SimulatorUnavailable where there never was a simulator."""
         began = self._clock()
+        if self._run is not None and isinstance(self._carried_out, Tick):
+            self._tally.tick_seconds += began - self._handed_over_at
         self._take_commands()
-        work: Tick | Rest
+        work: Work
         if self._run is not None:
             work = self._collect(self._run)
             self._tally.ticks += 1
@@ -118,27 +108,42 @@ class Service:
             work = self._open()
         else:
             work = self._idle()
-        self._advanced = work if isinstance(work, Tick) else None
         self._publish()
+        if not self._cell.is_open and not isinstance(work, Rest):  # the look at it for the status found it dead
+            work = Rest(0.0)
+        self._carried_out, self._handed_over_at = work, self._clock()
         return work
 
     def advance(self, tick: Tick) -> None:
         """Advance a simulator whose clock is ours; what it raises ends the attempt or the job, not the service."""
-        began = self._clock()
         try:
             self._cell.simulator.advance(tick)
         except Exception as error:
             self.advance_failed(error)
-        if self._run is not None:
-            self._tally.tick_seconds += self._clock() - began
+
+    def draw(self) -> None:
+        """Have a simulator whose clock is ours draw the present instant; what it raises does not end the service."""
+        try:
+            self._cell.simulator.refresh(images=True)
+        except Exception as error:
+            self.draw_failed(error)
 
     def advance_failed(self, error: Exception) -> None:
         """The simulator did not advance by the last tick."""
-        self._advanced = None
+        self._carried_out = None
         if self._run is None:
             self._simulator_failed(error)
         else:
             self._owed = self._settle(self._run, self._run.advance_failed(error))
+
+    def draw_failed(self, error: Exception) -> None:
+        """The simulator did not draw."""
+        self._carried_out = None
+        if self._run is None:
+            self._simulator_failed(error)
+        else:
+            self._run.draw_failed(error)
+            self._job_is_over(self._run)
 
     def rest(self, work: Rest) -> None:
         """Wait as long as the work says, or until a command comes."""
@@ -190,13 +195,9 @@ class Service:
         return self._interact(command)
 
     def _start(self, request: CollectRequest, key: str | None) -> Job:
-        before = self._store.by_key(key) if key is not None else None
+        before = self.history.begun_by(key, request)
         if before is not None:
-            if before.request != request:
-                raise commands.KeyReusedError(
-                    f"the idempotency key {key!r} began job {before.id} with another request; use a new key"
-                )
-            return self._as_it_is_now(before)
+            return before
         self._require_ready()
         try:
             output = self._data_root.resolve(request.output_dir)
@@ -205,12 +206,12 @@ class Service:
         self._open_for(dataclasses.replace(self._settings, use_ycb=request.use_ycb))
         job = self._store.add(request, output, key)  # before the folder is touched, so that a crash forgets no key
         try:
-            collection = self._open_collection(request, output)
+            collection = open_collection(request, output, self._cell.settings, self._cell.simulator)
         except BaseException:
             self._store.remove(job)
             raise
         monitor = JobMonitor(job, self.board.tell, self._tally, self._store.save, self._clock)
-        self._run, self._advanced = JobRun(collection, monitor), None
+        self._run, self._carried_out = JobRun(collection, monitor), None
         _log.info("job %s begins: %d episodes into %s", job.id, request.num_episodes, output)
         self._set_state("collecting")
         self._publish()
@@ -219,28 +220,13 @@ class Service:
     def _open_for(self, settings: SimulatorSettings) -> None:
         try:
             self._cell.open(settings)
+        except SimulatorStarting as error:
+            self._set_state("starting")
+            self._publish()
+            raise commands.NotReadyError("a simulator for this job is being built; try again in a moment") from error
         except Exception as error:
             self._simulator_failed(error)
             raise commands.NotReadyError(f"the simulator failed: {error}") from error
-
-    def _open_collection(self, request: CollectRequest, output: Path) -> Collection:
-        config = CollectConfig(
-            output=output,
-            num_episodes=request.num_episodes,
-            seed=request.seed,
-            steps_per_segment=request.steps_per_segment,
-            settings=self._cell.settings,
-            resume=request.resume,
-        )
-        try:
-            return Collection(config, self._cell.simulator)
-        except DatasetExistsError as error:
-            hint = "" if request.resume else '; "resume": true continues a dataset'
-            raise commands.OutputRefusedError(f"{error}{hint}") from error
-        except (WriterError, LedgerError, OSError) as error:
-            if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
-                raise commands.StorageError(str(error)) from error
-            raise commands.OutputRefusedError(str(error)) from error
 
     def _stop(self, command: StopCollection) -> Job | None:
         if self._run is not None and command.mode == "now":
@@ -262,10 +248,9 @@ class Service:
                 self._simulator_failed(error)
                 raise commands.NotReadyError(f"the simulator failed: {error}") from error
         else:
-            self._cell.playing = isinstance(command, commands.PlayPhysics)
-            self._play_at = self._clock()
+            self._idling.play(isinstance(command, commands.PlayPhysics))
         self._state_at = self._clock()
-        self._advanced = None
+        self._carried_out = None
         self._publish()
         if self._simulator_state is None:
             raise commands.NotReadyError(f"the simulator failed: {self._error}")
@@ -284,7 +269,7 @@ class Service:
 
     # Collecting
 
-    def _collect(self, run: JobRun) -> Tick | Rest:
+    def _collect(self, run: JobRun) -> Work:
         if self._grace_ends_at is not None and self._clock() >= self._grace_ends_at:
             run.stop_now("interrupted")
             self._job_is_over(run)
@@ -292,7 +277,15 @@ class Service:
         if self._owed is not None:
             owed, self._owed = self._owed, None
             return owed
-        if self._advanced is not None and self._advanced.images and self.frames.wanted:
+        if not self._cell.proven:  # no episode is given up to a simulator that cannot draw
+            if not isinstance(self._carried_out, Draw):
+                return Draw()
+            try:
+                self._cell.images()
+            except Exception as error:
+                self.draw_failed(error)
+                return Rest(0.0)
+        if isinstance(self._carried_out, Tick) and self._carried_out.images and self.frames.wanted:
             try:
                 self.frames.publish(self._cell.images())
             except Exception as error:  # the episode sees the same and acts on it
@@ -307,65 +300,51 @@ class Service:
     def _job_is_over(self, run: JobRun) -> None:
         _log.info("job %s is %s: %d episodes", run.job.id, run.job.state, run.job.progress.completed)
         self._store.save(run.job)
-        self._job, self._run, self._advanced, self._owed = run.job, None, None, None
+        self._job, self._run, self._carried_out, self._owed = run.job, None, None, None
         if run.simulator_failed:
             self._cell.close()
         if self._grace_ends_at is not None:
             return
-        self._set_state("idle")
+        works = self._cell.is_open and self._cell.lay_out_anew()
+        self._set_state("idle" if works else "starting")
         self._publish()
-        if self._error is not None:  # seen just now
-            return
+
+    # Without a job
+
+    def _open(self) -> Work:
+        """A simulator is open when it was laid out, and works when the pictures that it drew then were read."""
         try:
-            self._cell.open(self._cell.settings)  # an open one is laid out anew
+            if self._cell.is_open and isinstance(self._carried_out, Draw):
+                images = self._cell.images()
+                if self.frames.wanted:
+                    self.frames.publish(images)
+                self._was_ready = True
+                self._set_state("idle")
+                return Rest(0.0)
+            if self._clock() < self._reopen_at:
+                return Rest(min(self._reopen_at - self._clock(), LONGEST_REST_S))
+            self._cell.open(self._cell.settings)
+        except SimulatorStarting:
+            return Rest(STARTING_PERIOD_S)
         except Exception as error:
-            self._simulator_failed(error)
-
-    # Idling
-
-    def _open(self) -> Rest:
-        if self._clock() < self._reopen_at:
-            return Rest(min(self._reopen_at - self._clock(), LONGEST_REST_S))
-        try:
-            self._cell.open(self._settings)
-        except SimulatorUnavailable as error:
-            if self._state == "starting":
+            if isinstance(error, SimulatorUnavailable) and self._state == "starting" and not self._was_ready:
                 raise
             self._simulator_failed(error)
-        except Exception as error:
-            self._simulator_failed(error)
-        else:
-            self._set_state("idle")
-        return Rest(0.0)
+            return Rest(0.0)
+        return Draw()
 
-    def _idle(self) -> Tick | Rest:
-        now = self._clock()
+    def _idle(self) -> Work:
         try:
-            if self._advanced is not None and self._advanced.images:
-                self.frames.publish(self._cell.images())
-            period_s = self._cell.simulator.control_period_s
-            # Half a turn early is nearer to the live rate than half a turn late.
-            drawing = self.frames.wanted and now - self._picture_at >= self._live_period_s - period_s / 2
-            if self._cell.playing and now < self._play_at:
-                return Rest(self._play_at - now)
-            if drawing:
-                self._picture_at = now
-            if self._cell.playing:
-                self._play_at = max(self._play_at + period_s, now)
-                return Tick(images=drawing)
-            self._cell.simulator.refresh(images=drawing)
-            if drawing:
-                self.frames.publish(self._cell.images())
+            return self._idling.turn(self._carried_out)
         except Exception as error:
             self._simulator_failed(error)
             return Rest(0.0)
-        return Rest(period_s)
 
     # Telling
 
     def _simulator_failed(self, error: Exception) -> None:
         _log.error("the simulator failed", exc_info=error)
-        self._cell.close()
+        self._cell.give_up()
         self._error = f"{type(error).__name__}: {error}"
         self._reopen_at = self._clock() + REOPEN_PERIOD_S
         self._set_state("failed")
@@ -388,12 +367,8 @@ class Service:
 
     def _look_at_simulator(self) -> None:
         try:
-            self._simulator_state = self._cell.state()
+            self._simulator_state = self._cell.state(self._idling.playing)
         except Exception as error:
             self._simulator_state = None
             if self._run is None:  # a job sees the same in its next turn, and ends by it
                 self._simulator_failed(error)
-
-    def _as_it_is_now(self, job: Job) -> Job:
-        now = self.board.status.job
-        return now if now is not None and now.id == job.id else job

@@ -19,15 +19,19 @@ _log = logging.getLogger(__name__)
 
 
 class WorkCell:
-    """Owned by the main thread. settings: those to begin with."""
+    """Owned by the main thread. Draws nothing: that takes turns of the host.
+
+    open_simulator: may raise SimulatorStarting. settings: those to begin with, and to go back to when others fail.
+    """
 
     def __init__(self, open_simulator: OpenSimulator, settings: SimulatorSettings) -> None:
-        self._open, self._settings = open_simulator, settings
+        self._open, self._default, self._settings = open_simulator, settings, settings
         self._simulator: Simulator | None = None
-        self.playing = False
+        self._proven = False
 
     @property
     def settings(self) -> SimulatorSettings:
+        """Of the simulator; where none is open, of the one to open next."""
         return self._settings
 
     @property
@@ -36,21 +40,27 @@ class WorkCell:
             raise SimulatorError("the simulator is not open")
         return self._simulator
 
+    @property
+    def is_open(self) -> bool:
+        return self._simulator is not None
+
+    @property
+    def proven(self) -> bool:
+        """Its pictures were read since the last `open`."""
+        return self._proven
+
     def open(self, settings: SimulatorSettings) -> None:
-        """Have a simulator with these settings, laid out and seen to make pictures; a new one where the present one has
-        others or fails that. Raises what the simulator raises; there is then none."""
-        if self._simulator is not None and settings == self._settings:
-            try:
-                self._prove()
-            except Exception:  # whatever a broken one raises: it is replaced
-                _log.exception("the simulator does not work any more; opening it anew")
-            else:
-                return
+        """Have a simulator with these settings, laid out, yet to be proven by its pictures; a new one where the present
+        one has others or cannot be laid out. Raises what the simulator or its opening raises; there is then none, and
+        after SimulatorStarting these settings are still those to open next."""
+        self._proven = False
+        if self._simulator is not None and settings == self._settings and self.lay_out_anew():
+            return
         self.close()
         self._settings = settings
         self._simulator = self._open(settings)
         try:
-            self._prove()
+            self.lay_out(0)
         except BaseException:
             self.close()
             raise
@@ -61,33 +71,45 @@ class WorkCell:
         self.simulator.detach()
         self.simulator.reset(task.draw(np.random.default_rng([seed, 0, 0])).scene)
 
+    def lay_out_anew(self) -> bool:
+        """Whether the simulator took it. One that did not is closed."""
+        try:
+            self.lay_out(0)
+        except Exception:  # whatever a broken one raises: it is to be replaced
+            _log.exception("the simulator does not work any more; it is to be opened anew")
+            self.close()
+            return False
+        return True
+
     def images(self) -> dict[str, Image]:
         """Of the present instant, which must have been drawn."""
-        return dict(self.simulator.observe(images=True).images)
+        images = dict(self.simulator.observe(images=True).images)
+        self._proven = True
+        return images
 
-    def state(self) -> SimulatorState | None:
+    def state(self, playing: bool) -> SimulatorState | None:
         """None where no simulator is open. Raises what the simulator raises."""
         if self._simulator is None:
             return None
         return SimulatorState(
             name=self._simulator.versions["simulator"],
-            playing=self.playing,
+            playing=playing,
             time_s=self._simulator.observe().time_s,
             control_period_s=self._simulator.control_period_s,
             versions=dict(self._simulator.versions),
         )
 
+    def give_up(self) -> None:
+        """Close it; the next one has the settings of the beginning."""
+        self.close()
+        self._settings = self._default
+
     def close(self) -> None:
         """There is no simulator afterwards, even where it does not close cleanly, as a broken one may not."""
-        simulator, self._simulator = self._simulator, None
+        simulator, self._simulator, self._proven = self._simulator, None, False
         if simulator is None:
             return
         try:
             simulator.close()
         except Exception:  # whatever a broken one raises: it is gone
             _log.exception("the simulator did not close cleanly")
-
-    def _prove(self) -> None:
-        self.lay_out(0)
-        self.simulator.refresh(images=True)
-        self.images()

@@ -53,6 +53,7 @@ from sim_service.ports import (
     Job,
     JobState,
     OutputDirError,
+    Ports,
     Progress,
     ServiceState,
     SimulatorState,
@@ -317,6 +318,10 @@ class FakeService:
         self.all_jobs: dict[str, Job] = {}
         self.status = Status("idle", None, self.simulator, time.monotonic(), None, self.counters)
 
+    @property
+    def ports(self) -> Ports:
+        return Ports(self.queue, self, self.events, self, self.frames, self.data_root, self.catalogue)
+
     # JobHistory
 
     def jobs(self, limit: int) -> Sequence[Job]:
@@ -537,8 +542,7 @@ def main() -> None:
         service = FakeService(Path(folder), asked.frames_per_episode)
         add_datasets(service)
         service.catalogue.video_content = mp4(asked.frames_per_episode)
-        ports = (service.queue, service, service.events, service, service.frames, service.data_root, service.catalogue)
-        with running_bridge(*ports, config) as server:
+        with running_bridge(service.ports, config) as server:
             print(f"serving on {server.url}", flush=True)
             with service.running(1 / 30):
                 if asked.job is not None:
@@ -550,17 +554,7 @@ def main() -> None:
 
 def bridge_app(service: FakeService, config: BridgeConfig = CONFIG) -> Any:
     """The application over the fakes."""
-    return create_app(
-        service.queue,
-        service,
-        service.events,
-        service,
-        service.frames,
-        service.data_root,
-        service.catalogue,
-        service.live,
-        config,
-    )
+    return create_app(service.ports, service.live, config)
 
 
 @contextmanager

@@ -40,6 +40,23 @@ class Unseen(FakeSimulator):
             raise RuntimeError("no device to close")
 
 
+class Blind(FakeSimulator):
+    """While `blind`, it draws nothing: says so at once, or where `silent` only when it is asked for the pictures."""
+
+    blind = False
+    silent = False
+
+    def refresh(self, images: bool) -> None:
+        if images and self.blind and not self.silent:
+            raise SimulatorError("no picture came")
+        super().refresh(images)
+
+    def observe(self, images: bool = False) -> Observation:
+        if images and self.blind:
+            raise SimulatorError("no picture came")
+        return super().observe(images)
+
+
 class Chaotic(FakeSimulator):
     """Any of its calls may fail, in any way."""
 

@@ -14,10 +14,11 @@ from fake_simulator import FakeSimulator
 from collectors.simulator import Simulator, Tick
 from sim_service.commands import CollectRequest, Command, CommandQueue, StartCollection
 from sim_service.data_root import FolderDataRoot
+from sim_service.host_work import Draw, Work
 from sim_service.job_store import JobStore
 from sim_service.ports import Job
 from sim_service.recorded import open_dataset
-from sim_service.service import Rest, Service
+from sim_service.service import Service
 from sim_service.simulators import SimulatorSettings
 
 MANY_TURNS = 20_000
@@ -34,7 +35,8 @@ class Clock:
 
 
 class Harness:
-    """service: as `serve` would have it. opened: every simulator that it has opened, in order."""
+    """service: as `serve` would have it. opened: every simulator that it has opened, in order. settings: of every one
+    that it asked for."""
 
     def __init__(self, root: Path, make_simulator: Callable[[], Simulator] = FakeSimulator) -> None:
         self.clock = Clock()
@@ -43,9 +45,9 @@ class Harness:
         self.settings: list[SimulatorSettings] = []
 
         def open_simulator(settings: SimulatorSettings) -> Simulator:
+            self.settings.append(settings)
             simulator = make_simulator()
             self.opened.append(simulator)
-            self.settings.append(settings)
             return simulator
 
         data_root = FolderDataRoot(root)
@@ -66,11 +68,14 @@ class Harness:
         assert job is not None
         return job
 
-    def turn(self) -> Tick | Rest:
+    def turn(self) -> Work:
         """One turn of the main loop, as the host would do it, but without waiting."""
         work = self.service.tick()
         if isinstance(work, Tick):
             self.service.advance(work)
+            self.clock.now += 0.01
+        elif isinstance(work, Draw):
+            self.service.draw()
             self.clock.now += 0.01
         else:
             self.clock.now += work.seconds

@@ -26,10 +26,27 @@ THIRD_PARTIES = {
     },
 }
 ENTRY_POINTS = {"sim_service.__main__", "sim_service.extension", "lerobot_writer.__main__"}
+WIRING = {"sim_service.wiring"}  # what the entry points of sim_service share; for them alone
+ISAAC_SIM = {"isaacsim", "omni", "carb", "pxr"}
 
 
 def modules() -> list[Path]:
     return [path for package in OURS for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def name_of(path: Path) -> str:
+    """As it is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def third_parties(module: str) -> set[str]:
+    """What a module may import that is neither ours nor Python's own."""
+    allowed = THIRD_PARTIES[module.split(".")[0]]
+    if is_within(module, {"sim_service.isaac_sim.usd"}):
+        return {*allowed, "pxr"}  # so that it runs where there is USD and no Isaac Sim
+    if is_within(module, {"sim_service.isaac_sim"}):
+        return allowed | ISAAC_SIM
+    return allowed
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -46,25 +63,49 @@ def is_within(name: str, allowed: set[str]) -> bool:
     return any(name == entry or name.startswith(f"{entry}.") for entry in allowed)
 
 
-def violations(package: str, source_imports: Iterator[str]) -> list[str]:
+def violations(module: str, source_imports: Iterator[str]) -> list[str]:
     found = []
     for name in source_imports:
         top = name.split(".")[0]
         if top in OURS:
-            if not is_within(name, ALLOWED[package]) or is_within(name, ENTRY_POINTS):
+            if not is_within(name, ALLOWED[module.split(".")[0]]) or is_within(name, ENTRY_POINTS | WIRING):
                 found.append(name)
-        elif top not in sys.stdlib_module_names and top not in THIRD_PARTIES[package]:
+        elif top not in sys.stdlib_module_names and top not in third_parties(module):
             found.append(name)
     return found
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_module_imports_only_what_its_package_may(path: Path) -> None:
-    package = path.relative_to(ROOT).parts[0]
-    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    if module in ENTRY_POINTS:
+    module = name_of(path)
+    if module in ENTRY_POINTS | WIRING:
         return  # wires everything
-    assert violations(package, imports(path)) == []
+    assert violations(module, imports(path)) == []
+
+
+def users(of: set[str]) -> set[str]:
+    """Modules that import any of those."""
+    return {name_of(path) for path in modules() if any(is_within(name, of) for name in imports(path))}
+
+
+def test_only_entry_points_import_the_wiring() -> None:
+    assert "sim_service.__main__" in users(WIRING)
+    assert users(WIRING) <= ENTRY_POINTS
+
+
+def test_entry_points_and_wiring_alone_know_both_the_service_and_the_bridge() -> None:
+    beside_itself = {module for module in users({"bridge"}) if not is_within(module, {"bridge"})}
+    assert beside_itself >= WIRING
+    assert beside_itself <= ENTRY_POINTS | WIRING
+
+
+def test_nobody_imports_an_entry_point() -> None:
+    assert users(ENTRY_POINTS) == set()
+
+
+def test_only_the_adapter_and_the_extension_import_isaac_sim() -> None:
+    allowed = {"sim_service.isaac_sim", "sim_service.extension"}
+    assert {module for module in users(ISAAC_SIM) if not is_within(module, allowed)} == set()
 
 
 def test_only_the_mujoco_adapter_imports_mujoco() -> None:
@@ -114,7 +155,7 @@ def test_the_checker_shares_no_code_with_the_writer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "name"),
+    ("module", "name"),
     [
         ("lerobot_writer", "collectors.scene"),
         ("collectors", "sim_service.config"),
@@ -122,8 +163,11 @@ def test_the_checker_shares_no_code_with_the_writer() -> None:
         ("bridge", "sim_service.collection"),
         ("sim_service", "bridge.app"),
         ("sim_service", "sim_service.__main__"),
+        ("sim_service.service", "sim_service.wiring"),
+        ("sim_service.service", "pxr"),
+        ("sim_service.isaac_sim.usd.paths", "omni.usd"),
         ("lerobot_writer", "torch"),
     ],
 )
-def test_the_rules_catch_a_violation(package: str, name: str) -> None:
-    assert violations(package, iter([name])) == [name]
+def test_the_rules_catch_a_violation(module: str, name: str) -> None:
+    assert violations(module, iter([name])) == [name]

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import carb.settings
 import numpy as np
+import omni.timeline
 from isaacsim.core.api.controllers import ArticulationController
 from isaacsim.core.prims import SingleArticulation, SingleRigidPrim
 from isaacsim.core.utils.extensions import enable_extension
@@ -90,6 +91,11 @@ def setting(path: str) -> Any:
 
 def set_setting(path: str, value: bool | int | float | str) -> None:
     carb.settings.get_settings().set(path, value)
+
+
+def stop_timeline() -> None:
+    """From the application's next turn on. Every handle of physics dies with it."""
+    omni.timeline.get_timeline_interface().stop()
 
 
 def articulation(prim_path: str, name: str) -> SingleArticulation:

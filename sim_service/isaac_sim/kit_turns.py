@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from collectors.simulator import SimulatorError
 from sim_service.isaac_sim.compat import World, create_new_stage_async, set_setting
+from sim_service.isaac_sim.simulator import PAUSED, IsaacSimulator
 from sim_service.isaac_sim.turns import Turn
-
-if TYPE_CHECKING:
-    from sim_service.isaac_sim.simulator import IsaacSimulator
 
 MAX_UPDATES_PER_STEP: Final = 120  # of the application, until physics has made the steps of one control period
 _TIME_PASSES: Final = "/app/player/playSimulations"
@@ -82,11 +80,11 @@ class TurnsUnderWay:
         if made >= wanted:
             hold_time()
             return True
+        if not self._simulator.playing:
+            raise SimulatorError(PAUSED)
         if self._updates >= MAX_UPDATES_PER_STEP:
-            hold_time()
             raise SimulatorError(
-                f"physics made {made} of {wanted} steps in {self._updates} updates of the application: the timeline "
-                "is paused or stopped, or physics is frozen"
+                f"physics is frozen: it made {made} of {wanted} steps in {self._updates} updates of the application"
             )
         return False
 

@@ -35,7 +35,8 @@ from sim_service.simulators import SimulatorSettings
 MAX_LOAD_TURNS: Final = 20_000  # assets may come over a network
 PLAY_TRIES: Final = 3
 SQUEEZE_M: Final = 0.001  # a finger's drive aims so deep into a welded object: contact, without fighting the weld
-_SWING_RAD: Final = 0.4  # of joint 1, by which the delay of pictures is measured
+PAUSED: Final = "somebody paused or stopped the timeline"
+_SWING_RAD: Final = 0.8  # of joint 1, by which the delay of pictures is measured; the wrist camera must see a change
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +97,11 @@ class IsaacSimulator:
         return self._watch.steps
 
     @property
+    def playing(self) -> bool:
+        """Whether the timeline plays: else no step will come."""
+        return bool(self._world.is_playing())
+
+    @property
     def picture_delay(self) -> int:
         """Turns of drawing by which pictures lag behind the state, as measured when the cell was built."""
         return self._picture_delay
@@ -106,8 +112,9 @@ class IsaacSimulator:
         """The cell on the stage of `world`, else on a stage of its own, up to the first pictures. Raises
         SimulatorUnavailable, SimulatorError."""
         if world is None:
-            World.clear_instance()
+            compat.stop_timeline()  # physics must not run on the stage that goes
             yield Turn.NEW_STAGE
+            World.clear_instance()
             self._world: World = World(
                 physics_dt=PHYSICS_PERIOD_S, rendering_dt=self.control_period_s, stage_units_in_meters=1.0
             )
@@ -210,8 +217,8 @@ class IsaacSimulator:
         """What `advance` does. Raises SimulatorError where it was not exactly one control period."""
         self._in_scene()
         self._images = None
-        if not self._world.is_playing():
-            raise SimulatorError("somebody paused or stopped the timeline")
+        if not self.playing:
+            raise SimulatorError(PAUSED)
         self._watch.begin()
         step = Turn.STEP if tick.images else self._step
         yield step

@@ -314,17 +314,7 @@ def test_a_read_only_page_takes_no_command(service: FakeService) -> None:
 
 
 def test_without_a_command_queue_the_page_is_read_only(service: FakeService) -> None:
-    app = create_app(
-        None,
-        service,
-        service.events,
-        service,
-        service.frames,
-        service.data_root,
-        service.catalogue,
-        service.live,
-        CONFIG,
-    )
+    app = create_app(dataclasses.replace(service.ports, commands=None), service.live, CONFIG)
     client = app.test_client()
     assert client.get("/collect/status").json["read_only"] is True
     assert slug(client.post("/collect/stop")) == "read-only"

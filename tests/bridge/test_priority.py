@@ -38,8 +38,7 @@ def test_a_thread_and_its_children_step_back_and_nobody_else() -> None:
 def test_every_thread_of_a_running_bridge_steps_back(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     fakes = FakeService(tmp_path)
-    ports = (fakes.queue, fakes, fakes.events, fakes, fakes.frames, fakes.data_root, fakes.catalogue)
-    with running_bridge(*ports, CONFIG):
+    with running_bridge(fakes.ports, CONFIG):
         ours = {thread for thread in set(threading.enumerate()) - before if thread.native_id is not None}
         names = {thread.name.rstrip("0123456789-") for thread in ours}
         assert {"bridge-http", "live-video"} <= names

@@ -22,6 +22,7 @@ from sim_service.catalogue import DatasetCatalogue
 from sim_service.commands import CommandQueue
 from sim_service.data_root import FolderDataRoot
 from sim_service.job_store import JobStore
+from sim_service.ports import Ports
 from sim_service.serve_command import run_service
 from sim_service.service import Service
 from sim_service.simulators import SimulatorSettings
@@ -82,10 +83,9 @@ def service_over_http(root: Path, make_simulator: Callable[[], Simulator]) -> It
     config = BridgeConfig("127.0.0.1", 0, ("pick_place",), "0", ready_bound_s=READY_BOUND_S, command_timeout_s=5.0)
     catalogue = DatasetCatalogue(data_root.path)
     board = service.board
+    ports = Ports(queue, board, board.events, service.history, service.frames, data_root, catalogue)
     try:
-        with running_bridge(
-            queue, board, board.events, service, service.frames, data_root, catalogue, config
-        ) as server:
+        with running_bridge(ports, config) as server:
             loop.start()
             api = Api(server.url)
             try:

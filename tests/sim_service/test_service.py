@@ -94,13 +94,14 @@ def test_of_two_starts_at_once_exactly_one_wins(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         assert sorted(outcomes) == ["busy", "busy", "won"]
-        assert len(run.service.jobs(10)) == 1
+        assert len(run.service.history.jobs(10)) == 1
 
 
 def test_stop_asked_twice_is_told_once(tmp_path: Path) -> None:
     with harness(tmp_path) as run:
         run.until_state("idle")
         run.start("ds")
+        run.until(lambda: run.job.progress.frame > 10)
         for _ in range(3):
             run.send(StopCollection())
         assert [data["state"] for kind, data in events(run) if kind == "job"] == ["collecting", "stopping"]
@@ -164,7 +165,7 @@ def test_an_existing_dataset_is_refused_with_the_way_out(tmp_path: Path) -> None
         with pytest.raises(commands.OutputRefusedError, match="seed: the dataset has 12345, asked for 1"):
             run.start("ds", resume=True, seed=1)
         assert run.service.board.status.state == "idle"
-        assert len(run.service.jobs(10)) == 1
+        assert len(run.service.history.jobs(10)) == 1
 
 
 @pytest.mark.parametrize("output_dir", ["../x", "/elsewhere/x", "link/x"])
@@ -218,7 +219,7 @@ def test_a_shutdown_lets_the_episode_end(tmp_path: Path) -> None:
         assert (run.job.state, run.job.progress.completed) == ("interrupted", 1)
     with harness(tmp_path) as again:
         again.until_state("idle")
-        assert again.service.jobs(1)[0].state == "interrupted"
+        assert again.service.history.jobs(1)[0].state == "interrupted"
         again.start("ds", num_episodes=4, resume=True)
         again.until_state("idle")
         assert again.job.progress.completed == 4

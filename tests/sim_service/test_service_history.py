@@ -42,7 +42,7 @@ def test_a_key_begins_one_job_whenever_it_comes_again(tmp_path: Path) -> None:
         assert run.start("ds", key="k1").state == "completed"  # and after
         with pytest.raises(commands.KeyReusedError, match="'k1' began job 1 with another request"):
             run.start("other", key="k1")
-        assert [job.id for job in run.service.jobs(10)] == [first.id]
+        assert [job.id for job in run.service.history.jobs(10)] == [first.id]
     with harness(tmp_path) as again:
         again.until_state("idle")
         assert again.start("ds", key="k1").id == first.id
@@ -55,7 +55,7 @@ def test_a_key_whose_start_was_refused_may_be_used_again(tmp_path: Path) -> None
         run.until_state("idle")
         with pytest.raises(commands.OutputRefusedError):
             run.start("ds", key="k1")
-        assert list(run.service.jobs(10)) == []
+        assert list(run.service.history.jobs(10)) == []
         assert run.start("other", key="k1").state == "collecting"
 
 
@@ -232,10 +232,10 @@ def test_history_shows_the_running_job_as_it_is(tmp_path: Path) -> None:
         run.until_state("idle")
         run.start("ds")
         run.until(lambda: run.job.progress.frame == 20)
-        [job] = run.service.jobs(10)
+        [job] = run.service.history.jobs(10)
         assert job.progress.frame == 20
-        assert run.service.job("1") == job
-        assert run.service.job("2") is run.service.job("x") is None
+        assert run.service.history.job("1") == job
+        assert run.service.history.job("2") is run.service.history.job("x") is None
 
 
 def test_a_request_is_kept_whole_in_the_history(tmp_path: Path) -> None:

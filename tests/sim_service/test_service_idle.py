@@ -10,7 +10,7 @@ from sim_service.commands import (
     PlayPhysics,
     ResetScene,
 )
-from sim_service.service import Rest
+from sim_service.host_work import Rest
 
 
 def test_simulated_time_passes_only_while_playing(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_reset_leaves_no_picture_of_the_scene_before(tmp_path: Path) -> None:
         run.until_state("idle")
         run.until(lambda: run.service.frames.latest("cam_high"))
         before = run.service.frames.latest("cam_high")
-        run.clock.now = run.service._picture_at  # the next picture is not due yet
+        run.clock.now = run.service._idling._picture_at  # the next picture is not due yet
         run.send(ResetScene(3))
         assert run.service.frames.latest("cam_high") is None
         run.until(lambda: run.service.frames.latest("cam_high"))

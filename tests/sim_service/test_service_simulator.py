@@ -238,7 +238,7 @@ def test_whatever_fails_the_service_goes_on_and_tells_a_straight_story(tmp_path:
         assert all(isinstance(reply.exception(0), CommandError | None) for reply in replies)
         told = states(run)
         assert all(state != following for state, following in itertools.pairwise(told))
-        for job in run.service.jobs(100):
+        for job in run.service.history.jobs(100):
             assert not job.running
             story = [data["state"] for kind, data in events(run) if kind == "job" and data["id"] == job.id]
             assert story in (["collecting", job.state], ["collecting", "stopping", job.state])

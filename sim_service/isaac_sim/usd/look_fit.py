@@ -100,7 +100,7 @@ def _axis_rotations() -> list[Array]:
 def _source(look: Usd.Prim) -> str:
     """The asset that the look references, as it was asked for."""
     references = look.GetChild("asset").GetMetadata("references")
-    return ", ".join(repr(reference.assetPath) for reference in references.GetAddedOrExplicitItems())
+    return ", ".join(repr(reference.assetPath) for reference in references.prependedItems)
 
 
 def _text(lengths: object) -> str:

@@ -15,6 +15,14 @@ from pxr import Gf, Sdf, Usd, UsdGeom
 from collectors.geometry import Pose
 from sim_service.isaac_sim.usd.errors import XformOpError
 
+_TRANSLATE: Final = "xformOp:translate"
+_ORIENT: Final = "xformOp:orient"
+_SCALE: Final = "xformOp:scale"
+_OP_TYPES: Final = {
+    _TRANSLATE: UsdGeom.XformOp.TypeTranslate,
+    _ORIENT: UsdGeom.XformOp.TypeOrient,
+    _SCALE: UsdGeom.XformOp.TypeScale,
+}
 _VECTORS: Final = {
     Sdf.ValueTypeNames.Double3: Gf.Vec3d,
     Sdf.ValueTypeNames.Float3: Gf.Vec3f,
@@ -34,56 +42,43 @@ def set_transform(prim: Usd.Prim, pose: Pose, scale: Sequence[float] | None = No
     Ops of other kinds that the prim has stay as attributes but count no more. Raises XformOpError where one of the
     three has a type that no transform op may have; then nothing is changed.
     """
-    kept_scale = prim.GetAttribute(_name(UsdGeom.XformOp.TypeScale)).Get()
-    scale = scale if scale is not None else (1.0, 1.0, 1.0) if kept_scale is None else tuple(kept_scale)
-    values = {
-        UsdGeom.XformOp.TypeTranslate: pose.position.tolist(),
-        UsdGeom.XformOp.TypeOrient: pose.quat_wxyz.tolist(),
-        UsdGeom.XformOp.TypeScale: [float(factor) for factor in scale],
-    }
-    classes = {op_type: _value_class(prim, op_type) for op_type in values}
+    classes = {name: _value_class(prim, name) for name in _OP_TYPES}
+    if scale is None:
+        scale = tuple(prim.GetAttribute(_SCALE).Get()) if prim.GetAttribute(_SCALE) else (1.0, 1.0, 1.0)
+    values = {_TRANSLATE: pose.position.tolist(), _ORIENT: pose.quat_wxyz.tolist(), _SCALE: [float(s) for s in scale]}
     xformable = UsdGeom.Xformable(prim)
-    ops = [_op(xformable, op_type) for op_type in values]
-    for op, (op_type, value) in zip(ops, values.items(), strict=True):
-        op.Set(classes[op_type](*value))
+    ops = []
+    for name, op_type in _OP_TYPES.items():
+        attribute = prim.GetAttribute(name)
+        op = UsdGeom.XformOp(attribute) if attribute else xformable.AddXformOp(op_type, UsdGeom.XformOp.PrecisionDouble)
+        op.Set(classes[name](*values[name]))
+        ops.append(op)
     xformable.SetXformOpOrder(ops)
 
 
 def set_translation(prim: Usd.Prim, position: Sequence[float]) -> None:
     """Move a prim that `set_transform` placed; position: in its parent's frame, shape (3,)."""
-    op_type = UsdGeom.XformOp.TypeTranslate
-    attribute = prim.GetAttribute(_name(op_type))
+    attribute = prim.GetAttribute(_TRANSLATE)
     if not attribute:
-        raise XformOpError(f"{prim.GetPath()} has no {_name(op_type)}; set_transform makes one")
-    attribute.Set(_value_class(prim, op_type)(*(float(component) for component in position)))
+        raise XformOpError(f"{prim.GetPath()} has no {_TRANSLATE}; set_transform makes one")
+    attribute.Set(_value_class(prim, _TRANSLATE)(*(float(component) for component in position)))
 
 
 def world_scale(prim: Usd.Prim) -> tuple[float, float, float]:
-    """How much longer than 1 the prim's axes are in the world."""
+    """Lengths in the world of the prim's unit axes."""
     to_world = UsdGeom.Xformable(prim).ComputeLocalToWorldTransform(Usd.TimeCode.Default())
     axes = np.asarray(to_world)[:3, :3]  # USD's matrices act on rows
     x, y, z = np.linalg.norm(axes, axis=1).tolist()
     return x, y, z
 
 
-def _op(xformable: UsdGeom.Xformable, op_type: UsdGeom.XformOp.Type) -> Any:
-    attribute = xformable.GetPrim().GetAttribute(_name(op_type))
-    if attribute:
-        return UsdGeom.XformOp(attribute)
-    return xformable.AddXformOp(op_type, UsdGeom.XformOp.PrecisionDouble)
-
-
-def _value_class(prim: Usd.Prim, op_type: UsdGeom.XformOp.Type) -> Any:
-    """The class of the values that the op takes: that of its attribute, or double precision where there is none."""
-    classes = _QUATERNIONS if op_type == UsdGeom.XformOp.TypeOrient else _VECTORS
-    attribute = prim.GetAttribute(_name(op_type))
+def _value_class(prim: Usd.Prim, name: str) -> Any:
+    """The class of the values that an op takes: that of its attribute, or double precision where there is none."""
+    classes = _QUATERNIONS if name == _ORIENT else _VECTORS
+    attribute = prim.GetAttribute(name)
     if not attribute:
-        return Gf.Quatd if classes is _QUATERNIONS else Gf.Vec3d
+        return next(iter(classes.values()))
     if attribute.GetTypeName() not in classes:
-        allowed = ", ".join(str(name) for name in classes)
+        allowed = ", ".join(str(type_name) for type_name in classes)
         raise XformOpError(f"{attribute.GetPath()} has type {attribute.GetTypeName()}; allowed: {allowed}")
     return classes[attribute.GetTypeName()]
-
-
-def _name(op_type: UsdGeom.XformOp.Type) -> str:
-    return str(UsdGeom.XformOp.GetOpName(op_type))
