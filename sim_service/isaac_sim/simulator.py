@@ -113,6 +113,7 @@ class IsaacSimulator:
         SimulatorUnavailable, SimulatorError."""
         if world is None:
             compat.stop_timeline()  # physics must not run on the stage that goes
+            yield Turn.LOAD
             yield Turn.NEW_STAGE
             World.clear_instance()
             self._world: World = World(
