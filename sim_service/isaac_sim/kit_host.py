@@ -13,6 +13,7 @@ from sim_service.isaac_sim.kit_cell import KitCell
 from sim_service.isaac_sim.kit_turns import TurnsUnderWay
 from sim_service.isaac_sim.turns import Turn
 from sim_service.service import Service
+from sim_service.simulators import SimulatorUnavailable
 
 LONGEST_REST_S: Final = 0.05  # a command that comes meanwhile waits so long
 
@@ -73,8 +74,22 @@ class KitHost:
                 return
         except Exception as error:  # whatever a simulator raises: the attempt or the job ends by it
             turns.cancel()
-            self._failed(error)
+            self._failed(self._attributed(error))
         self._turns = None
+
+    def _attributed(self, error: Exception) -> Exception:
+        """To the attempt under way, or to the simulator. One that cannot even be observed any more, because somebody
+        stopped physics or opened another stage, would fail every further attempt, and each would count: the job ends
+        instead, to be resumed in the next cell."""
+        simulator = self._cell.simulator
+        assert simulator is not None
+        try:
+            simulator.observe()
+        except Exception:  # whatever a lost one raises: the error before is the one to tell
+            lost = SimulatorUnavailable(f"the work cell is lost: {error}")
+            lost.__cause__ = error
+            return lost
+        return error
 
     def close(self) -> None:
         """Before the service is closed: nothing is under way afterwards."""

@@ -19,18 +19,27 @@ class PhysicsWatch:
 
     def __init__(self, world: World, robot: Robot) -> None:
         self._world, self._robot = world, robot
+        self._started = False
         self.steps = 0
         self._peak: Array = np.zeros(NUM_ARM_JOINTS)
         self._error: SimulatorError | None = None
 
     def start(self) -> None:
         """After every reset of the world, which may have dropped the callback."""
-        self.stop()
-        self._world.add_physics_callback(callback_name=_CALLBACK, callback_fn=self._on_step)
-
-    def stop(self) -> None:
         if self._world.physics_callback_exists(callback_name=_CALLBACK):
             self._world.remove_physics_callback(callback_name=_CALLBACK)
+        self._world.add_physics_callback(callback_name=_CALLBACK, callback_fn=self._on_step)
+        self._started = True
+
+    def stop(self) -> None:
+        """A stop of the timeline drops the callback until it plays again, and a world removes only what it has: so it
+        gets the callback back first. A world whose stage was closed has none, and takes none."""
+        if not self._started or World.instance() is not self._world:
+            return
+        self._started = False
+        if not self._world.physics_callback_exists(callback_name=_CALLBACK):
+            self._world.add_physics_callback(callback_name=_CALLBACK, callback_fn=self._on_step)
+        self._world.remove_physics_callback(callback_name=_CALLBACK)
 
     def begin(self) -> None:
         self.steps = 0

@@ -86,7 +86,9 @@ class Robot:
         self._arm.set_joint_velocities(velocities=self._dofs(velocities.arm, velocities.fingers))
 
     def aim(self, arm_rad: Array, finger_m: float) -> None:
-        """Targets of the drives, until the next ones."""
+        """Targets of the drives, until the next ones. Raises SimulatorError where the handles are stale."""
+        if not self.alive:
+            raise SimulatorError(f"the drives of {ROBOT} cannot be told: physics was stopped, or its handles are stale")
         self._arm.apply_action(
             control_actions=ArticulationAction(
                 joint_positions=self._dofs(arm_rad, finger_m), joint_velocities=self._dofs(0.0, 0.0)

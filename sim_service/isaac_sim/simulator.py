@@ -24,6 +24,7 @@ from sim_service.isaac_sim.compat import World, get_current_stage, is_stage_load
 from sim_service.isaac_sim.physics_watch import PhysicsWatch
 from sim_service.isaac_sim.robot import Joints, Robot
 from sim_service.isaac_sim.turns import Turn
+from sim_service.isaac_sim.usd.cameras import place_camera
 from sim_service.isaac_sim.usd.cell import author_cell
 from sim_service.isaac_sim.usd.errors import WeldError
 from sim_service.isaac_sim.usd.look_fit import fit_look
@@ -36,6 +37,7 @@ MAX_LOAD_TURNS: Final = 20_000  # assets may come over a network
 PLAY_TRIES: Final = 3
 SQUEEZE_M: Final = 0.001  # a finger's drive aims so deep into a welded object: contact, without fighting the weld
 PAUSED: Final = "somebody paused or stopped the timeline"
+STAGE_GONE: Final = "the stage of the work cell is gone: somebody closed it or opened another one"
 _SWING_RAD: Final = 0.8  # of joint 1, by which the delay of pictures is measured; the wrist camera must see a change
 
 _log = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ class IsaacSimulator:
         self._kind: ObjectKind | None = None  # the object in the scene
         self._welded = False
         self._ticks = 0
-        self._stepped = False  # since reset: before, the poses of the robot's links may be older than its joints
+        self._hand: Pose | None = None  # hand to world, where the links in physics are not where the joints are
         self._drawable = False  # the application would draw the present instant
         self._peak: Array = np.zeros(NUM_ARM_JOINTS)
         self._images: Mapping[str, Image] | None = None
@@ -136,14 +138,15 @@ class IsaacSimulator:
 
     def recovering(self) -> Iterator[Turn]:
         """From a stopped physics, or at the start: every handle anew, on the stage as it is."""
-        detach_weld(get_current_stage())
-        self._welded = False
+        self._remove_weld()
         yield Turn.RESET
         self._robot.initialize()
         self._bodies.initialize()
         self._watch.start()
         yield from self._playing()
         self._rig.start()
+        for camera in CAMERAS:
+            place_camera(get_current_stage(), camera)
         yield from self._rig.warming_up()
 
     def _loading(self, assets: Assets) -> Iterator[Turn]:
@@ -198,6 +201,7 @@ class IsaacSimulator:
     def reset(self, scene: Scene) -> None:
         self._refuse_if_closed()
         _checked_arm(scene.arm_rad)
+        self._refuse_lost_stage()
         if self._world.is_stopped() or not self._robot.alive:
             self._carry(self.recovering(), "physics was stopped")
         elif not self._world.is_playing():
@@ -218,13 +222,15 @@ class IsaacSimulator:
         """What `advance` does. Raises SimulatorError where it was not exactly one control period."""
         self._in_scene()
         self._images = None
+        self._refuse_lost_stage()
         if not self.playing:
             raise SimulatorError(PAUSED)
         self._watch.begin()
         step = Turn.STEP if tick.images else self._step
         yield step
-        peak = self._watch.finish(self._steps_per_period)
-        self._peak, self._ticks, self._stepped = peak, self._ticks + 1, True
+        self._hand = None
+        self._peak = self._watch.finish(self._steps_per_period)
+        self._ticks += 1
         self._drawable = step is Turn.STEP
         if tick.images:
             yield from self._delayed()
@@ -238,18 +244,22 @@ class IsaacSimulator:
             self._carry_out(Turn.DRAW)
 
     def drawing(self) -> Iterator[Turn]:
-        """What `refresh` does to have pictures. Isaac Sim draws what the last step left on the stage: after a reset it
-        steps once, and everything is put back."""
+        """What `refresh` does to have pictures. Isaac Sim draws what the last step left on the stage: where that is not
+        the present instant it steps once, and everything is put back, the links of the robot with its joints."""
         kind = self._in_scene()
         if self._images is not None:
             return
+        self._refuse_lost_stage()
         if not self._drawable:
             joints, speeds, body = self._robot.positions(), self._robot.velocities(), self._bodies.state(kind)
+            hand_to_world = self._hand_to_world()
+            self._watch.begin()
             yield Turn.STEP
             self._robot.put(joints, speeds)
             self._bodies.put(kind, body)
             self._aim()
-            self._drawable = True
+            self._world.physics_sim_view.update_articulations_kinematic()
+            self._hand, self._drawable = hand_to_world, True
         yield Turn.DRAW
         yield from self._delayed()
         self._images = self._rig.read()
@@ -265,16 +275,16 @@ class IsaacSimulator:
             arm_rad_s=speeds.arm,
             arm_peak_rad_s=self._peak.copy(),
             finger_m=joints.fingers,
-            hand_to_world=self._hand_to_world(joints),
+            hand_to_world=self._hand_to_world(),
             object_to_world=self._bodies.pose(kind),
             images={name: image.copy() for name, image in self._images.items()} if images and self._images else {},
         )
 
     def attach(self) -> None:
         kind = self._in_scene()
-        hand_to_world = self._hand_to_world(self._robot.positions())
+        self._robot.positions()  # raises where the handles are stale: the poses would then be old ones
         try:
-            attach_weld(get_current_stage(), kind, hand_to_world, self._bodies.pose(kind))
+            attach_weld(get_current_stage(), kind, self._hand_to_world(), self._bodies.pose(kind))
         except WeldError as error:
             raise SimulatorError(str(error)) from error
         self._welded = True
@@ -282,9 +292,9 @@ class IsaacSimulator:
 
     def detach(self) -> None:
         if self._welded and not self._closed:
-            detach_weld(get_current_stage())
-            self._welded = False
-            self._aim()
+            self._remove_weld()
+            if self._robot.alive:  # else there are no drives to let go, and the next reset makes everything anew
+                self._aim()
 
     def close(self) -> None:
         """The application goes on; the next stage that it opens takes the place of ours."""
@@ -292,7 +302,7 @@ class IsaacSimulator:
             return
         self._closed = True
         if hasattr(self, "_rig"):
-            detach_weld(get_current_stage())
+            self._remove_weld()
             self._watch.stop()
             self._rig.close()
 
@@ -311,7 +321,7 @@ class IsaacSimulator:
             Joints(np.zeros(NUM_ARM_JOINTS), np.zeros(NUM_FINGERS)),
         )
         self._kind, self._welded, self._ticks, self._images = scene.kind, False, 0, None
-        self._stepped = self._drawable = False
+        self._hand, self._drawable = hand_pose(arm_rad), False
         self._peak = np.zeros(NUM_ARM_JOINTS)
         self._target = Action(arm_rad, FINGER_OPEN_M)
         self._aim()
@@ -322,8 +332,14 @@ class IsaacSimulator:
             finger_m = max(finger_m, self._kind.size_m[0] / 2 - SQUEEZE_M)
         self._robot.aim(self._target.arm_rad, finger_m)
 
-    def _hand_to_world(self, joints: Joints) -> Pose:
-        return self._robot.hand_to_world() if self._stepped else hand_pose(joints.arm)
+    def _hand_to_world(self) -> Pose:
+        return self._robot.hand_to_world() if self._hand is None else self._hand
+
+    def _remove_weld(self) -> None:
+        stage = get_current_stage()
+        if stage is not None:
+            detach_weld(stage)
+        self._welded = False
 
     def _delayed(self) -> Generator[Turn, None, None]:
         for _ in range(self._picture_delay):
@@ -340,6 +356,12 @@ class IsaacSimulator:
         if self._kind is None:
             raise SimulatorError("there is no scene yet: call reset first")
         return self._kind
+
+    def _refuse_lost_stage(self) -> None:
+        """A stage that opens invalidates the world of the one before; the timeline, being everybody's, goes on."""
+        stage = get_current_stage()
+        if World.instance() is not self._world or stage is None or not stage.GetPrimAtPath(ROBOT).IsValid():
+            raise SimulatorError(STAGE_GONE)
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

@@ -18,10 +18,15 @@ _running: Application | None = None  # Isaac Sim can be started once in a proces
 
 def open_isaac_simulator(settings: SimulatorSettings, application: ApplicationSettings) -> Simulator:
     """Starts the application when it does not run yet. Raises SimulatorUnavailable with what is missing."""
+    return build_simulator(settings, running_application(application))
+
+
+def running_application(settings: ApplicationSettings) -> Application:
+    """The one of this process, started when it does not run yet. Raises SimulatorUnavailable."""
     global _running
     if _running is None:
-        _running = start_application(application)
-    return build_simulator(settings, _running)
+        _running = start_application(settings)
+    return _running
 
 
 def build_simulator(

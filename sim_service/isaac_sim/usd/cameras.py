@@ -35,4 +35,15 @@ def author_camera(stage: Usd.Stage, camera: Camera) -> None:
     prim.CreateVerticalApertureAttr(HORIZONTAL_APERTURE * camera.height_px / camera.width_px)
     prim.CreateFocalLengthAttr(HORIZONTAL_APERTURE / (2 * math.tan(camera.horizontal_fov_rad / 2)))
     prim.CreateClippingRangeAttr(Gf.Vec2f(*CLIPPING_RANGE_M))
-    set_transform(prim.GetPrim(), camera.camera_to_parent() @ _USD_TO_OPENCV)
+    place_camera(stage, camera)
+
+
+def place_camera(stage: Usd.Stage, camera: Camera) -> None:
+    """Put the camera where it belongs in its parent's frame.
+
+    To be called after every reset of the world too: Isaac Sim's camera class, like all its prim classes, then writes
+    back the pose that the prim had in the *world* when the object was made, wherever the hand is by now
+    (`_on_post_reset` of isaacsim.core.prims, 4.5 to 6.0).
+    """
+    prim = stage.GetPrimAtPath(paths.CAMERAS[camera.name])
+    set_transform(prim, camera.camera_to_parent() @ _USD_TO_OPENCV)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from pxr import Usd, UsdGeom
+from pxr import Usd, UsdGeom, UsdPhysics
 
 from collectors.geometry import Array, Pose, quat_from_matrix
 from collectors.objects import ObjectKind
@@ -42,11 +42,13 @@ def fit_look(stage: Usd.Stage, kind: ObjectKind) -> None:
 
     The rotation is the one of the 24 along the axes with which the look's box fits best at one scale for all axes; of
     equally good ones one that turns Y up, then the least. Fitting again changes nothing. Raises LookError when the
-    object has no look, when the look is empty, or when an edge differs by more than MAX_MISMATCH from the published.
+    object has no look, when the look is empty or has physics of its own, or when an edge differs by more than
+    MAX_MISMATCH from the published.
     """
     look = stage.GetPrimAtPath(paths.look_path(kind))
     if not look:
         raise LookError(f"object {kind.name!r} has no look: there is no prim {paths.look_path(kind)}")
+    _refuse_physics(look, kind)
     centre, edges = _bounding_box(look, kind)
     fit = _best_fit(edges, np.asarray(kind.size_m))
     if fit.mismatch > MAX_MISMATCH:
@@ -57,6 +59,16 @@ def fit_look(stage: Usd.Stage, kind: ObjectKind) -> None:
         )
     position = -fit.scale * (fit.rotation @ centre)
     set_transform(look, Pose(position, quat_from_matrix(fit.rotation)), (fit.scale,) * 3)
+
+
+def _refuse_physics(look: Usd.Prim, kind: ObjectKind) -> None:
+    """A second body or collider inside the object would be simulated without a word."""
+    for prim in Usd.PrimRange(look, Usd.TraverseInstanceProxies()):
+        if prim.HasAPI(UsdPhysics.RigidBodyAPI) or prim.HasAPI(UsdPhysics.CollisionAPI):
+            raise LookError(
+                f"look of {kind.name!r}, {_source(look)}: {prim.GetPath()} is a rigid body or collider; allowed: an "
+                "asset without physics"
+            )
 
 
 def _bounding_box(look: Usd.Prim, kind: ObjectKind) -> tuple[Array, Array]:
