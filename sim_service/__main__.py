@@ -21,6 +21,7 @@ from sim_service.collect_command import BAD_ARGUMENTS, DONE, FAILED, run_collect
 from sim_service.collection import drive
 from sim_service.config import CollectConfig, ConfigError, add_collect_flags, apply_environment, collect_config
 from sim_service.data_root import DataRootError, FolderDataRoot
+from sim_service.doctor_command import add_doctor_flags, doctor_config, run_doctor
 from sim_service.job_store import JobStoreError
 from sim_service.kit_arguments import split_kit_arguments
 from sim_service.ports import Ports
@@ -54,8 +55,10 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         from bridge.remote_command import add_remote_flags  # requests: a quarter of a second that no other one needs
 
         add_remote_flags(remote)
-    if asked in ("collect", "serve"):
-        apply_environment({"collect": collect, "serve": serve}[asked])
+    doctor = commands.add_parser("doctor", help="try whatever the collector relies on, and say what holds")
+    add_doctor_flags(doctor)
+    if asked in ("collect", "serve", "doctor"):
+        apply_environment({"collect": collect, "serve": serve, "doctor": doctor}[asked])
 
     check = commands.add_parser("check", help="check a dataset against every rule of the format")
     check.add_argument("dataset", type=Path)
@@ -83,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _set_up_logging(parsed.verbose)
         if parsed.command == "collect":
             return _collect(collect_config(parsed))
+        if parsed.command == "doctor":
+            return run_doctor(doctor_config(parsed))
         if parsed.command == "remote":
             from bridge.remote_command import run_remote
 

@@ -7,6 +7,7 @@ import shlex
 import statistics
 import sys
 import time
+from contextlib import closing
 from typing import Any, Final
 
 from tqdm import tqdm
@@ -77,7 +78,7 @@ def _collect(
     except DatasetExistsError as error:
         hint = "" if config.resume else " (--resume continues a dataset)"
         return None, DatasetExistsError(f"{error}{hint}")
-    except (WriterError, LedgerError, SimulatorError) as error:
+    except (WriterError, LedgerError, SimulatorError, SimulatorUnavailable) as error:
         return collection, error
     finally:
         simulator.close()
@@ -98,13 +99,11 @@ def _drive(
         disable=None,
         smoothing=0.1,
     )
-    with bar, logging_redirect_tqdm(tqdm_class=tqdm):
-        run = collection.run()
+    with bar, logging_redirect_tqdm(tqdm_class=tqdm), closing(collection.run()) as run:
         began_s, frames_before = time.monotonic(), 0
         tick = next(run, None)
         while tick is not None:
             if stop.signal is not None:
-                run.close()
                 return
             try:
                 tick = step(simulator, run, tick, batch.advanced if batch is not None else None)
@@ -149,6 +148,7 @@ def _how_to_go_on(config: CollectConfig) -> str:
     words += ["--fps", str(config.settings.fps), "--steps-per-segment", str(config.steps_per_segment)]
     words += ["--waypoint-noise", str(config.waypoint_noise_rad), "--max-attempts", str(config.max_attempts)]
     words += ["--use-ycb"] * config.settings.use_ycb + ["--keep-failures"] * config.keep_failures
+    words += config.application.kit_arguments
     return f"Continue with: {shlex.join(words)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,12 +79,15 @@ def open_simulator(
 
 
 def end_process(code: int) -> NoReturn:
-    """End this process with that exit code, everything that it said written out; also where a simulator's application
-    would end it with another one."""
+    """End this process with that exit code, everything that it said written out.
+
+    Where Isaac Sim was started, at once, and not by SimulationApp.close(): up to 5.1 that ends the process with 0
+    whatever the code should be, and in every version it may crash, or hang in a way that no thread of Python can end.
+    For any code but 0 the close() of 6.0 leaves like this, too.
+    """
     for stream in (sys.stdout, sys.stderr):
         with suppress(BrokenPipeError):  # whoever read it is gone
             stream.flush()
-    standalone = sys.modules.get("sim_service.isaac_sim.standalone")
-    if standalone is not None:
-        standalone.leave_application(code)
+    if "isaacsim" in sys.modules:
+        os._exit(code)
     sys.exit(code)

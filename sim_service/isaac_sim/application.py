@@ -1,25 +1,21 @@
-"""Isaac Sim as an application of this process: started, turned, left with the right exit code."""
+"""Isaac Sim as an application of this process: started, and turned."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 import signal
 import sys
-import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
-from collectors.simulator import SimulatorError
 from sim_service.isaac_sim.livestream import Livestream, livestream_from_environment, start_livestream
 from sim_service.isaac_sim.turns import Turn
 from sim_service.simulators import ApplicationSettings, SimulatorUnavailable
 
 if TYPE_CHECKING:
     from isaacsim import SimulationApp
-
-CLOSE_TIMEOUT_S: Final = 20.0  # Isaac Sim's close() may hang; everything of ours is on the disk by then
 
 # So that a picture shows the state of the turn that it is drawn in. The first two and the third are what NVIDIA's
 # isaacsim.exp.base.zero_delay experience sets.
@@ -42,50 +38,28 @@ class Application:
         self.watched = watched
 
     def carry_out(self, turn: Turn) -> None:
-        """One turn of the adapter. Raises SimulatorError when the application was closed."""
+        """One turn of the adapter. Raises SimulatorUnavailable when the application was closed."""
         from sim_service.isaac_sim.compat import World, create_new_stage
 
+        self._refuse_if_closed()
+        world: World = World.instance()
         if turn is Turn.NEW_STAGE:
             create_new_stage()
             self._app.update()
-            return
-        world: World = World.instance()
-        if turn is Turn.RESET:
+        elif turn is Turn.RESET:
             world.reset()
         elif turn is Turn.PLAY:
             world.play()
         elif turn is Turn.LOAD:
             self._app.update()
-        elif turn is Turn.STEP:
-            world.step(render=True)
-        elif turn is Turn.STEP_BLIND:
-            for _ in range(round(world.get_rendering_dt() / world.get_physics_dt())):
-                world.step(render=False)
         elif turn is Turn.DRAW:
             world.render()
-        if not self._app.is_running():
-            raise SimulatorError("Isaac Sim was closed")
+        self._refuse_if_closed()
 
-    def leave(self, code: int) -> NoReturn:
-        """End the process with that code, whatever Isaac Sim makes of it: up to 5.1 its close() ends it with 0."""
-        watchdog = threading.Timer(CLOSE_TIMEOUT_S, os._exit, (code,))
-        watchdog.daemon = True
-        watchdog.start()
-        _flush()
-        with_code = "exit_code" in inspect.signature(self._app.close).parameters
-        if with_code:
-            self._app.close(wait_for_replicator=False, exit_code=code)
-        elif code == 0:
-            self._app.close(wait_for_replicator=False)
-        _flush()
-        os._exit(code)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    for handler in logging.getLogger().handlers:
-        handler.flush()
+    def _refuse_if_closed(self) -> None:
+        """By the application itself: up to 5.1 SimulationApp.is_running() is False without a stage, too."""
+        if not self._app.app.is_running():
+            raise SimulatorUnavailable("Isaac Sim was closed")
 
 
 def start_application(settings: ApplicationSettings) -> Application:
@@ -93,23 +67,39 @@ def start_application(settings: ApplicationSettings) -> Application:
     stream = livestream_from_environment(os.environ)
     try:
         from isaacsim import SimulationApp
-    except ImportError as error:
+    except (ImportError, SystemExit) as error:  # its package exits where it is not whole
         raise SimulatorUnavailable(
             f"Isaac Sim is not in this Python ({error}); run it by Isaac Sim's own python.sh, or use --simulator mujoco"
         ) from error
-    arguments, handlers = sys.argv, {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    sys.argv = arguments[:1]  # the application reads them too, and ours mean nothing to it
+    if SimulationApp is None:
+        raise SimulatorUnavailable(
+            "Isaac Sim is in this Python without its extensions; install isaacsim[all,extscache], or use --simulator "
+            "mujoco"
+        )
     try:
-        app: SimulationApp = SimulationApp(launch_config=launch_config(settings, stream))
-    except Exception as error:
+        with _signals_and_arguments_kept():
+            app: SimulationApp = SimulationApp(launch_config=launch_config(settings, stream))
+    except (Exception, SystemExit) as error:  # whatever Isaac Sim raises; 6.0 exits where its extensions do not load
         raise SimulatorUnavailable(f"Isaac Sim did not start: {type(error).__name__}: {error}") from error
-    finally:
-        sys.argv = arguments
-        for number, handler in handlers.items():  # it takes Ctrl-C for itself
-            signal.signal(number, handler)
     if stream is not None:
         _log.info("live stream by %s on port %d", start_livestream(stream), stream.signal_port)
     return Application(app, watched=stream is not None or not settings.headless)
+
+
+@contextmanager
+def _signals_and_arguments_kept() -> Iterator[None]:
+    """SimulationApp reads the process's arguments, where ours mean nothing to it, and takes Ctrl-C for itself: one that
+    came before its start is over would end the process, with exit code 0. So nobody takes a signal meanwhile."""
+    arguments, take = sys.argv, signal.signal
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    sys.argv = arguments[:1]
+    signal.signal = lambda signalnum, handler: signal.getsignal(signalnum)  # noqa: ARG005 as its caller has it
+    try:
+        yield
+    finally:
+        sys.argv, signal.signal = arguments, take
+        for number, handler in handlers.items():  # what is not Python may have taken them, too
+            signal.signal(number, handler)
 
 
 def launch_config(settings: ApplicationSettings, stream: Livestream | None) -> dict[str, Any]:

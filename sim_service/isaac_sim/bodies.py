@@ -10,7 +10,7 @@ import numpy as np
 from collectors.geometry import Array, Pose
 from collectors.objects import ObjectError, ObjectKind
 from sim_service.isaac_sim.compat import SingleRigidPrim, rigid_prim
-from sim_service.isaac_sim.robot import body_pose
+from sim_service.isaac_sim.robot import body_pose, read_physics
 from sim_service.isaac_sim.usd.objects import parking_pose
 from sim_service.isaac_sim.usd.paths import object_path
 
@@ -66,6 +66,6 @@ class Bodies:
         body: SingleRigidPrim = self._bodies[kind.name]
         return BodyState(
             self.pose(kind),
-            np.array(body.get_linear_velocity(), dtype=np.float64),
-            np.array(body.get_angular_velocity(), dtype=np.float64),
+            np.array(read_physics(body.get_linear_velocity, f"velocity of {kind.name}"), dtype=np.float64),
+            np.array(read_physics(body.get_angular_velocity, f"velocity of {kind.name}"), dtype=np.float64),
         )

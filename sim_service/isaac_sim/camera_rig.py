@@ -39,7 +39,7 @@ class CameraRig:
     def warming_up(self) -> Iterator[Turn]:
         """Until every camera gives a picture that is not black. Raises SimulatorError when that takes too long."""
         for turn in range(MAX_WARM_UP_TURNS):
-            yield Turn.STEP
+            yield Turn.DRAW
             if turn + 1 >= MIN_WARM_UP_TURNS and not self._problems():
                 return
         raise SimulatorError(
@@ -48,15 +48,13 @@ class CameraRig:
         )
 
     def measuring_delay(self, move: Callable[[], None]) -> Generator[Turn, None, int]:
-        """Returns by how many turns pictures lag behind the state. move: puts the arm where every camera sees it
-        elsewhere; to be seen from the next STEP on. Raises SimulatorError where the pictures do not follow."""
-        for _ in range(MAX_DELAY_TURNS):
-            yield Turn.DRAW
+        """Returns by how many turns pictures lag behind the state. Every picture so far must show the arm where it is.
+        move: puts it where every camera sees it elsewhere, on the stage too. Raises SimulatorError where the pictures
+        do not follow."""
         before = self.read()
         move()
-        yield Turn.STEP
-        shown = [self.read()]
-        for _ in range(MAX_DELAY_TURNS):
+        shown = []
+        for _ in range(1 + MAX_DELAY_TURNS):
             yield Turn.DRAW
             shown.append(self.read())
         return max(_delay(name, before[name], [pictures[name] for pictures in shown]) for name in before)
@@ -92,7 +90,10 @@ def _delay(name: str, before: Image, shown: Sequence[Image]) -> int:
     settled = shown[-1]
     change = _difference(before, settled)
     if change < LEAST_CHANGE:
-        raise SimulatorError(f"camera {name} does not see the arm move: its pictures differ by {change:.2f} of 255")
+        raise SimulatorError(
+            f"the arm moved, and within {MAX_DELAY_TURNS} turns camera {name} does not show it move: its pictures "
+            f"differ by {change:.2f} of 255"
+        )
     arrived = [_difference(picture, settled) <= FOLLOWS_AT * change for picture in shown]
     delay = max((index + 1 for index, there in enumerate(arrived) if not there), default=0)
     if delay >= MAX_DELAY_TURNS:

@@ -7,10 +7,11 @@ Isaac's names come from here; what only some versions have is wrapped by a funct
 from __future__ import annotations
 
 import inspect
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import carb.settings
 import numpy as np
+import omni.kit.app
 import omni.timeline
 from isaacsim.core.api.controllers import ArticulationController
 from isaacsim.core.prims import SingleArticulation, SingleRigidPrim
@@ -23,6 +24,9 @@ from isaacsim.storage.native import get_assets_root_path
 from collectors.cameras import Camera
 from collectors.simulator import Image, SimulatorError
 from sim_service.simulators import SimulatorUnavailable
+
+if TYPE_CHECKING:
+    from omni.kit.app import IExtensionManager
 
 try:
     from isaacsim.core.api import World
@@ -91,6 +95,16 @@ def setting(path: str) -> Any:
 
 def set_setting(path: str, value: bool | int | float | str) -> None:
     carb.settings.get_settings().set(path, value)
+
+
+def publish_poses(world: World) -> None:
+    """Let the renderer have what the last step of physics came to. Physics writes it to the stage by itself, unless
+    Fabric is enabled: that takes it in updates in which physics steps, and ours are made between the updates."""
+    manager: IExtensionManager = omni.kit.app.get_app().get_extension_manager()
+    if manager.is_extension_enabled("omni.physx.fabric"):
+        from omni.physxfabric import get_physx_fabric_interface
+
+        get_physx_fabric_interface().force_update(world.get_physics_dt(), world.current_time)
 
 
 def stop_timeline() -> None:

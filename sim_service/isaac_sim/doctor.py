@@ -175,12 +175,13 @@ def _ycb_looks(used: bool) -> Found:
 def _live_stream() -> Found:
     import omni.kit.app
 
-    installed = {extension["name"] for extension in omni.kit.app.get_app().get_extension_manager().get_extensions()}
+    extensions = omni.kit.app.get_app().get_extension_manager().get_extensions()
+    enabled = {extension["name"]: bool(extension["enabled"]) for extension in extensions}
     known = (*_STREAMS_6, *_STREAMS_4_5)
-    found = [name for name in known if name in installed]
+    found = [f"{name} is installed{' and runs' if enabled[name] else ''}" for name in known if name in enabled]
     if not found:
         raise CheckFailed(f"none of {', '.join(known)} is installed")
-    return Found(f"{', '.join(found)} is installed; it was not started")
+    return Found(", ".join(found))
 
 
 def _zero_delay() -> Found:

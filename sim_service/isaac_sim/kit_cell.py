@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from sim_service.simulators import SimulatorSettings, SimulatorStarting, Simulat
 if TYPE_CHECKING:
     from omni.kit.app import IApp
 
-MAX_START_UPDATES: Final = 20_000  # of the application, until it has a stage of its own
+MAX_START_S: Final = 30.0  # that an application gets to open a stage of its own; one that opens none gets ours
 
 _log = logging.getLogger(__name__)
 
@@ -85,12 +86,10 @@ class KitCell:
 
 def _building(simulator: IsaacSimulator) -> Iterator[Turn]:
     app: IApp = omni.kit.app.get_app()
-    for _ in range(MAX_START_UPDATES):  # else the application's own first stage would take the place of ours
-        if app.is_app_ready() and get_current_stage() is not None:
-            break
+    deadline = time.monotonic() + MAX_START_S
+    # Else the application's own first stage would take the place of ours.
+    while not (app.is_app_ready() and get_current_stage() is not None) and time.monotonic() < deadline:
         yield Turn.LOAD
-    else:
-        raise SimulatorError(f"the application had no stage after {MAX_START_UPDATES} updates")
     for argument in ZERO_DELAY:
         path, _, value = argument.removeprefix("--").partition("=")
         set_setting(path, int(value) if value.isdecimal() else value == "true")

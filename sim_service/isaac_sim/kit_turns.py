@@ -1,8 +1,7 @@
 """Turns carried out by a Kit application whose main loop is not ours.
 
-It must never be turned from inside one of its own callbacks. So simulated time is held still by a setting, and let go
-for as many of the application's updates as a turn takes: whether physics runs before or after our callback in an
-update, one control period passes, and the pictures are those of its end.
+It must never be turned from inside one of its own callbacks. So its own stepping of physics is held still by a setting,
+the adapter steps, which turns nothing, and pictures come with the application's next updates.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from typing import Final
 
 from collectors.simulator import SimulatorError
 from sim_service.isaac_sim.compat import World, create_new_stage_async, set_setting
-from sim_service.isaac_sim.simulator import PAUSED, IsaacSimulator
+from sim_service.isaac_sim.simulator import IsaacSimulator
 from sim_service.isaac_sim.turns import Turn
 
-MAX_UPDATES_PER_STEP: Final = 120  # of the application, until physics has made the steps of one control period
 _TIME_PASSES: Final = "/app/player/playSimulations"
 
 
@@ -35,11 +33,11 @@ class TurnsUnderWay:
         self._turns, self._simulator = turns, simulator
         self._turn: Turn | None = None
         self._task: asyncio.Future[None] | None = None
-        self._updates = 0  # since the turn began
+        self._steps = 0  # of physics, when the turn under way began
 
     def done(self) -> bool:
         """To be asked once in each update of the application. Raises what the turns raise, and SimulatorError where
-        physics does not step."""
+        physics steps by itself."""
         if self._turn is not None and not self._carried_out(self._turn):
             return False
         self._turn = next(self._turns, None)
@@ -55,38 +53,26 @@ class TurnsUnderWay:
             self._task.cancel()
 
     def _begin(self, turn: Turn) -> None:
-        self._updates = 0
-        if turn in (Turn.STEP, Turn.STEP_BLIND):
-            let_time_pass()
+        if turn is Turn.DRAW:
+            self._steps = self._simulator.steps_made
         elif turn is Turn.NEW_STAGE:
             self._task = asyncio.ensure_future(create_new_stage_async())
         elif turn in (Turn.START_WORLD, Turn.RESET, Turn.PLAY):
             self._task = asyncio.ensure_future(_of_the_world(turn))
 
     def _carried_out(self, turn: Turn) -> bool:
-        self._updates += 1
         if self._task is not None:
             if not self._task.done():
                 return False
             task, self._task = self._task, None
             hold_time()  # the world lets it pass at the end of what it does
             task.result()
-        elif turn in (Turn.STEP, Turn.STEP_BLIND):
-            return self._stepped()
-        return True
-
-    def _stepped(self) -> bool:
-        made, wanted = self._simulator.steps_made, self._simulator.steps_per_period
-        if made >= wanted:
-            hold_time()
-            return True
-        if not self._simulator.playing:
-            raise SimulatorError(PAUSED)
-        if self._updates >= MAX_UPDATES_PER_STEP:
+        elif turn is Turn.DRAW and self._simulator.steps_made != self._steps:
             raise SimulatorError(
-                f"physics is frozen: it made {made} of {wanted} steps in {self._updates} updates of the application"
+                f"physics made {self._simulator.steps_made - self._steps} steps while simulated time was held still: "
+                f"something else steps it, or sets {_TIME_PASSES}"
             )
-        return False
+        return True
 
 
 async def _of_the_world(turn: Turn) -> None:

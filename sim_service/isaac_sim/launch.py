@@ -12,6 +12,7 @@ import runpy
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -83,16 +84,13 @@ def run_collection_in_process(
                 progress_callback(collection.ledger.episodes, num_episodes)
 
         collection.on_attempt = tell
-        run = collection.run()
-        tick = next(run, None)
-        while tick is not None:
-            if stop_event is not None and stop_event.is_set():
-                run.close()
-                break
-            try:
-                tick = step(simulator, run, tick)
-            except StopIteration:
-                break
+        with closing(collection.run()) as run:
+            tick = next(run, None)
+            while tick is not None and not (stop_event is not None and stop_event.is_set()):
+                try:
+                    tick = step(simulator, run, tick)
+                except StopIteration:
+                    tick = None
     finally:
         simulator.close()
     return collection.ledger.episodes

@@ -34,7 +34,7 @@ def livestream_from_environment(environment: Mapping[str, str]) -> Livestream | 
     return Livestream(
         _port(environment, "LIVESTREAM_PORT", SIGNAL_PORT),
         _port(environment, "LIVESTREAM_MEDIA_PORT", MEDIA_PORT),
-        environment.get("PUBLIC_IP", "127.0.0.1") if mode == "1" else None,
+        (environment.get("PUBLIC_IP") or "127.0.0.1") if mode == "1" else None,
     )
 
 

@@ -69,7 +69,10 @@ class Robot:
     @property
     def alive(self) -> bool:
         """Whether the handles are of the physics that runs now. Stale ones ignore what they are told."""
-        return self._arm.get_joint_positions() is not None
+        try:
+            return read_physics(self._arm.get_joint_positions, "joint state") is not None
+        except SimulatorError:
+            return False
 
     def positions(self) -> Joints:
         return self._split(self._read(self._arm.get_joint_positions))
@@ -105,7 +108,7 @@ class Robot:
         return Joints(values[self._arm_dofs], values[self._finger_dofs])
 
     def _read(self, read: Callable[[], Any]) -> Array:
-        values = read()
+        values = read_physics(read, f"joint state of {ROBOT}")
         if values is None or np.shape(values) != (NUM_ARM_JOINTS + NUM_FINGERS,):
             found = "none" if values is None else f"shape {np.shape(values)}"
             raise SimulatorError(
@@ -117,9 +120,18 @@ class Robot:
         return state
 
 
+def read_physics(read: Callable[[], Any], what: str) -> Any:
+    """What a read through a physics view gives: None from one that died with a stop. Raises SimulatorError with one
+    that was invalidated while physics runs, by a prim of it that was deleted."""
+    try:
+        return read()
+    except Exception as error:  # the views raise nothing narrower (omni.physics.tensors 107.3, python/api.py)
+        raise SimulatorError(f"Isaac Sim gave no {what}: {error}") from error
+
+
 def body_pose(body: SingleRigidPrim, name: str) -> Pose:
     """Body to world, from the physics view, as a unit quaternion. Raises SimulatorError where the view gives none."""
-    pose = body.get_world_pose()
+    pose = read_physics(body.get_world_pose, f"pose of {name}")
     if pose is None or any(part is None for part in pose):
         raise SimulatorError(f"Isaac Sim gave no pose of {name}: physics was stopped, or its handles are stale")
     position, quat_wxyz = (np.array(part, dtype=np.float64) for part in pose)

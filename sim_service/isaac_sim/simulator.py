@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -29,7 +30,8 @@ from sim_service.isaac_sim.usd.cell import author_cell
 from sim_service.isaac_sim.usd.errors import WeldError
 from sim_service.isaac_sim.usd.look_fit import fit_look
 from sim_service.isaac_sim.usd.objects import move_goal, set_object_rgb
-from sim_service.isaac_sim.usd.paths import HAND, ROBOT
+from sim_service.isaac_sim.usd.paths import CAMERAS as CAMERA_PATHS
+from sim_service.isaac_sim.usd.paths import HAND, ROBOT, object_path
 from sim_service.isaac_sim.usd.weld import attach_weld, detach_weld
 from sim_service.simulators import SimulatorSettings
 
@@ -37,7 +39,7 @@ MAX_LOAD_TURNS: Final = 20_000  # assets may come over a network
 PLAY_TRIES: Final = 3
 SQUEEZE_M: Final = 0.001  # a finger's drive aims so deep into a welded object: contact, without fighting the weld
 PAUSED: Final = "somebody paused or stopped the timeline"
-STAGE_GONE: Final = "the stage of the work cell is gone: somebody closed it or opened another one"
+STAGE_GONE: Final = "the work cell is gone: somebody closed its stage, opened another one, or deleted a part of it"
 _SWING_RAD: Final = 0.8  # of joint 1, by which the delay of pictures is measured; the wrist camera must see a change
 
 _log = logging.getLogger(__name__)
@@ -59,7 +61,7 @@ class IsaacSimulator:
         every_turn_draws: bool = False,
     ) -> None:
         self._settings, self._carry_out = settings, carry_out
-        self._step = Turn.STEP if every_turn_draws else Turn.STEP_BLIND
+        self._every_turn_draws = every_turn_draws
         self._steps_per_period = round(self.control_period_s / PHYSICS_PERIOD_S)
         self._versions: dict[str, str] = {}
         self._picture_delay = 0  # turns of drawing
@@ -133,11 +135,22 @@ class IsaacSimulator:
         self._robot, self._bodies = Robot(), Bodies(self.objects)
         self._watch = PhysicsWatch(self._world, self._robot)
         self._rig = CameraRig(CAMERAS)
-        yield from self.recovering()
-        yield from self._measuring(assets)
+        yield from self._restarting()
+        yield from self._measuring()
+        self._versions = {
+            "simulator": "isaac",
+            "isaacsim": compat.version(),
+            "renderer": "rtx",
+            "robot": assets.robot_usd.removeprefix(assets.root),
+        }
+        _log.info("Isaac Sim %s: pictures lag by %d turns", compat.version(), self._picture_delay)
 
     def recovering(self) -> Iterator[Turn]:
-        """From a stopped physics, or at the start: every handle anew, on the stage as it is."""
+        """From a stopped physics: every handle anew, on the stage as it is, up to the first pictures."""
+        yield from self._restarting()
+        yield from self._rig.warming_up()
+
+    def _restarting(self) -> Iterator[Turn]:
         self._remove_weld()
         yield Turn.RESET
         self._robot.initialize()
@@ -147,7 +160,6 @@ class IsaacSimulator:
         self._rig.start()
         for camera in CAMERAS:
             place_camera(get_current_stage(), camera)
-        yield from self._rig.warming_up()
 
     def _loading(self, assets: Assets) -> Iterator[Turn]:
         for _ in range(MAX_LOAD_TURNS):
@@ -169,7 +181,7 @@ class IsaacSimulator:
             if not self._world.is_playing():
                 yield Turn.PLAY
             self._watch.begin()
-            yield Turn.STEP
+            self._step()
             if self._watch.steps > 0:
                 return
         raise SimulatorError(
@@ -177,24 +189,16 @@ class IsaacSimulator:
             f"{'plays' if self._world.is_playing() else 'does not play'}"
         )
 
-    def _measuring(self, assets: Assets) -> Iterator[Turn]:
+    def _measuring(self) -> Iterator[Turn]:
+        """The first pictures, and by how much they lag: the arm stands still up to one swing."""
         kind = self.objects[0]
         resting = Pose((0.5, 0.0, TABLE_SURFACE_Z_M + kind.size_m[2] / 2))
         scene = Scene(kind, resting, (0.5, 0.5, 0.5), (0.5, 0.2))
         swung = (scene.arm_rad[0] + _SWING_RAD, *scene.arm_rad[1:])
-        self._put(scene)
-        yield Turn.STEP
-        self._picture_delay = yield from self._rig.measuring_delay(
-            lambda: self._put(Scene(kind, resting, (0.5, 0.5, 0.5), (0.5, 0.2), swung))
-        )
-        self._versions = {
-            "simulator": "isaac",
-            "isaacsim": compat.version(),
-            "renderer": "rtx",
-            "robot": assets.robot_usd.removeprefix(assets.root),
-        }
+        self._show(scene)
+        yield from self._rig.warming_up()
+        self._picture_delay = yield from self._rig.measuring_delay(lambda: self._show(replace(scene, arm_rad=swung)))
         self._kind = None
-        _log.info("Isaac Sim %s: pictures lag by %d turns", compat.version(), self._picture_delay)
 
     # The seam
 
@@ -226,15 +230,14 @@ class IsaacSimulator:
         if not self.playing:
             raise SimulatorError(PAUSED)
         self._watch.begin()
-        step = Turn.STEP if tick.images else self._step
-        yield step
+        self._step()
         self._hand = None
         self._peak = self._watch.finish(self._steps_per_period)
-        self._ticks += 1
-        self._drawable = step is Turn.STEP
+        self._ticks, self._drawable = self._ticks + 1, True
         if tick.images:
-            yield from self._delayed()
-            self._images = self._rig.read()
+            yield from self._drawn()
+        elif self._every_turn_draws:
+            yield Turn.DRAW
 
     def refresh(self, images: bool) -> None:
         self._in_scene()
@@ -253,16 +256,14 @@ class IsaacSimulator:
         if not self._drawable:
             joints, speeds, body = self._robot.positions(), self._robot.velocities(), self._bodies.state(kind)
             hand_to_world = self._hand_to_world()
-            self._watch.begin()
-            yield Turn.STEP
+            self._step()
             self._robot.put(joints, speeds)
             self._bodies.put(kind, body)
             self._aim()
             self._world.physics_sim_view.update_articulations_kinematic()
+            compat.publish_poses(self._world)
             self._hand, self._drawable = hand_to_world, True
-        yield Turn.DRAW
-        yield from self._delayed()
-        self._images = self._rig.read()
+        yield from self._drawn()
 
     def observe(self, images: bool = False) -> Observation:
         kind = self._in_scene()
@@ -326,6 +327,11 @@ class IsaacSimulator:
         self._target = Action(arm_rad, FINGER_OPEN_M)
         self._aim()
 
+    def _show(self, scene: Scene) -> None:
+        """On the stage, too: what is drawn next is this."""
+        self._put(scene)
+        self._step()
+
     def _aim(self) -> None:
         finger_m = self._target.finger_m
         if self._welded and self._kind is not None:
@@ -341,9 +347,19 @@ class IsaacSimulator:
             detach_weld(stage)
         self._welded = False
 
-    def _delayed(self) -> Generator[Turn, None, None]:
-        for _ in range(self._picture_delay):
+    def _step(self) -> None:
+        """By one control period: each step of physics of its own. In an update of the application it would make as many
+        as the application's clock and the rounding of omni.physx come to, and none while the timeline does not play."""
+        for _ in range(self._steps_per_period):
+            self._world.step(render=False)
+        compat.publish_poses(self._world)
+
+    def _drawn(self) -> Generator[Turn, None, None]:
+        for _ in range(1 + self._picture_delay):
             yield Turn.DRAW
+        if self._world.is_stopped():  # the cameras with it: they would be blamed
+            raise SimulatorError(PAUSED)
+        self._images = self._rig.read()
 
     def _carry(self, turns: Iterator[Turn], occasion: str) -> None:
         if self._carry_out is None:
@@ -360,8 +376,13 @@ class IsaacSimulator:
     def _refuse_lost_stage(self) -> None:
         """A stage that opens invalidates the world of the one before; the timeline, being everybody's, goes on."""
         stage = get_current_stage()
-        if World.instance() is not self._world or stage is None or not stage.GetPrimAtPath(ROBOT).IsValid():
+        if World.instance() is not self._world or stage is None:
             raise SimulatorError(STAGE_GONE)
+        parts = (HAND, *CAMERA_PATHS.values(), *(object_path(kind) for kind in self.objects))
+        prims = {path: stage.GetPrimAtPath(path) for path in parts}
+        missing = [path for path, prim in prims.items() if not (prim and prim.IsDefined())]  # physics leaves an `over`
+        if missing:
+            raise SimulatorError(f"{STAGE_GONE}: there is no {', '.join(missing)}")
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

@@ -48,9 +48,3 @@ def build_simulator(
         simulator.close()
         raise
     return simulator
-
-
-def leave_application(code: int) -> None:
-    """End the process with that code, if Isaac Sim runs in it."""
-    if _running is not None:
-        _running.leave(code)

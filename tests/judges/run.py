@@ -1,8 +1,9 @@
 """Judge `lerobot_writer` with the real LeRobot: `python tests/judges/run.py --lerobot 0.6.1`.
 
 Makes LeRobot's environment, writes synthetic datasets of known truth, has LeRobot read them and put them through its
-tools, and lets our writer go on where LeRobot's own has appended. With `--dataset PATH` every item of that dataset is
-read instead. Exit code 1 when anything failed.
+tools, and lets our writer go on where LeRobot's own has appended. LeRobot also reads every item of what the Isaac Sim
+adapter collects on the stand-in. With `--dataset PATH` every item of that dataset is read instead. Exit code 1 when
+anything failed.
 """
 
 from __future__ import annotations
@@ -68,8 +69,27 @@ def go_on_after_lerobot(python: Path, dataset: Path) -> bool:
     return False
 
 
-def judge_synthetic(python: Path, out: Path) -> bool:
-    """Write every synthetic dataset and judge it; true when nothing failed."""
+def collect_on_isaac_sim(out: Path) -> list[Path]:
+    """A dataset of two episodes from the adapter, on the stand-in for Isaac Sim; none when that failed."""
+    out.mkdir()
+    isaac_sim = [sys.executable, ROOT / "tests/isaac_process.py", "6.0.1", out / "report.json", "{}"]
+    words = ["-m", "sim_service", "collect", "--simulator", "isaac", "--output", out / "isaac", "--num-episodes", "2"]
+    collected = subprocess.run(
+        [*isaac_sim, *words],
+        env={**product_environment(), "TMPDIR": str(out)},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    if collected.returncode == 0:
+        return [out / "isaac"]
+    print(f"FAIL collecting on the stand-in: exit code {collected.returncode}: {collected.stderr}")
+    return []
+
+
+def judge_datasets(python: Path, out: Path) -> bool:
+    """Make every dataset and judge it; true when nothing failed."""
     written = subprocess.run(
         [sys.executable, HERE / "make_dataset.py", out / "datasets"],
         env=product_environment(),
@@ -80,8 +100,9 @@ def judge_synthetic(python: Path, out: Path) -> bool:
     if written.returncode != 0:
         print(f"FAIL writing the datasets: exit code {written.returncode}")
         return False
-    datasets = [Path(line) for line in written.stdout.splitlines()]
-    right = True
+    collected = collect_on_isaac_sim(out / "collected")
+    datasets = [*(Path(line) for line in written.stdout.splitlines()), *collected]
+    right = bool(collected)
     for dataset in datasets:
         command = [sys.executable, "-m", "lerobot_writer", "check", str(dataset)]
         checked = subprocess.run(
@@ -110,7 +131,7 @@ def main() -> int:
     if arguments.dataset is not None:
         return 0 if judge(python, [arguments.dataset]) else 1
     with tempfile.TemporaryDirectory(prefix="judge-") as folder:
-        right = judge_synthetic(python, Path(folder))
+        right = judge_datasets(python, Path(folder))
     print(f"LeRobot {arguments.lerobot}: {'all right' if right else 'FAILED'}")
     return 0 if right else 1
 

@@ -88,7 +88,7 @@ def test_an_output_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.C
         (["collect"], "--output"),
         (["collect", "--output", "x", "--num-episodes", "0"], "--num-episodes must be at least 1, got 0"),
         (["collect", "--output", "x", "--simulator", "gazebo"], "invalid choice: 'gazebo'"),
-        (["collect", "--output", "x", "--simulator", "isaac"], "no Isaac Sim adapter yet; use --simulator mujoco"),
+        (["collect", "--output", "x", "--simulator", "isaac"], "run it by Isaac Sim's own python.sh"),
         (["collect", "--output", "x", "--streaming", "--streaming-port", "8211"], "one of Isaac Sim's own"),
         (["check", "nowhere"], "nowhere is not a folder"),
         (["replay", "nowhere", "0"], "holds no dataset of this collector"),
