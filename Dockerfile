@@ -107,7 +107,8 @@ RUN for step in install check; do \
     done
 
 COPY docker/isaac-entrypoint.sh docker/healthcheck.py /opt/isaac-collect/
-COPY LICENSE README.md CHANGELOG.md extension.toml /isaac-sim/extsUser/isaac_collect/
+COPY LICENSE README.md CHANGELOG.md extension.toml run_interactive.py isaac_pick_place_collector.py \
+     /isaac-sim/extsUser/isaac_collect/
 COPY config /isaac-sim/extsUser/isaac_collect/config
 COPY lerobot_writer /isaac-sim/extsUser/isaac_collect/lerobot_writer
 COPY collectors /isaac-sim/extsUser/isaac_collect/collectors

@@ -16,7 +16,7 @@ starts_isaac_sim() {
       *) command=${command:-$word} ;;
     esac
   done
-  [[ $command == collect || $command == serve || $command == replay ]]
+  [[ $command == collect || $command == serve || $command == replay || $command == doctor ]]
 }
 
 if starts_isaac_sim "$@"; then
@@ -29,9 +29,10 @@ PRIVACY_CONSENT=Y beside it allows NVIDIA to collect data on how Isaac Sim is us
 TEXT
     exit 2
   fi
-  # python.sh does the same: older images write the Vulkan driver's description when a container starts.
+  # python.sh does the same in a Docker container: older images write the Vulkan driver's description when a container
+  # starts. Newer ones have it from the start, and a user who could not write it.
   root=${ISAAC_SIM_ROOT:-/isaac-sim}
-  if [[ -f /.dockerenv && -f $root/vulkan_check.sh ]]; then
+  if [[ -x $root/vulkan_check.sh && ! -e /etc/vulkan/icd.d/nvidia_icd.json ]]; then
     "$root/vulkan_check.sh"
   fi
 fi

@@ -16,10 +16,10 @@ import carb.settings
 import omni.ext
 import omni.kit.app
 
-# Packages that Isaac Sim does not ship, where the image has put them. Last on the path: Isaac Sim's own come first.
-PACKAGES: Final = Path(__file__).resolve().parent.parent / "packages"
-if PACKAGES.is_dir() and str(PACKAGES) not in sys.path:
-    sys.path.append(str(PACKAGES))
+# Kit finds the top folder of the module that extension.toml names, and neither its neighbours nor the packages that
+# Isaac Sim does not ship. Last on the path: Isaac Sim's own come first.
+ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path += [folder for folder in (str(ROOT / "packages"), str(ROOT)) if folder not in sys.path]
 
 from sim_service.config import apply_environment  # noqa: E402 needs the path
 from sim_service.isaac_sim.kit_cell import KitCell  # noqa: E402

@@ -51,6 +51,8 @@ __all__ = [
     "is_stage_loading",
 ]
 
+MAX_TIMELINE_S: Final = 1e9
+
 ASSET_ROOT_SETTING: Final = "/persistent/isaac/asset_root/default"
 
 # Below the asset root; NVIDIA moved it between 4.5 and 5.0.
@@ -66,22 +68,19 @@ def version() -> str:
 
 
 def assets_root() -> str:
-    """Folder or URL that NVIDIA's assets are below. Raises SimulatorUnavailable where there is none."""
-    try:
-        root = get_assets_root_path()
-    except RuntimeError as error:  # from 5.0 on; 4.5 returns None
-        raise _no_assets(str(error)) from error
-    if not root:
-        raise _no_assets("Isaac Sim found none")
-    return str(root).rstrip("/")
-
-
-def _no_assets(reason: str) -> SimulatorUnavailable:
+    """Folder or URL that NVIDIA's assets are below. Where Isaac Sim finds none, the one of the setting: it also asks for
+    folders that we do not need. Raises SimulatorUnavailable where there is no setting either."""
     configured = setting(ASSET_ROOT_SETTING)
-    return SimulatorUnavailable(
-        f"NVIDIA's assets cannot be reached: {reason}. The setting {ASSET_ROOT_SETTING} is {configured!r}. Give the "
-        f"machine access to it, or a copy of the assets and --{ASSET_ROOT_SETTING}=FOLDER"
-    )
+    try:
+        root, reason = get_assets_root_path(), "Isaac Sim found none"
+    except RuntimeError as error:  # from 5.0 on; 4.5 returns None
+        root, reason = None, str(error)
+    if not (root or configured):
+        raise SimulatorUnavailable(
+            f"NVIDIA's assets cannot be reached: {reason}, and the setting {ASSET_ROOT_SETTING} is {configured!r}. Give "
+            f"the machine access to them, or a copy and --{ASSET_ROOT_SETTING}=FOLDER"
+        )
+    return str(root or configured).rstrip("/")
 
 
 def franka_usds() -> tuple[str, ...]:
@@ -110,6 +109,11 @@ def publish_poses(world: World) -> None:
 def stop_timeline() -> None:
     """From the application's next turn on. Every handle of physics dies with it."""
     omni.timeline.get_timeline_interface().stop()
+
+
+def extend_timeline() -> None:
+    """It counts on while it plays, and would begin anew after some hours of a service."""
+    omni.timeline.get_timeline_interface().set_end_time(MAX_TIMELINE_S)
 
 
 def articulation(prim_path: str, name: str) -> SingleArticulation:

@@ -13,7 +13,7 @@ from collectors.objects import YCB
 from sim_service.doctor.check import Check, CheckFailed, Found
 from sim_service.doctor.patient import Patient
 from sim_service.isaac_sim.application import ZERO_DELAY
-from sim_service.isaac_sim.livestream import _STREAMS_4_5, _STREAMS_6
+from sim_service.isaac_sim.livestream import STREAMS_FROM_6, STREAMS_UP_TO_5
 from sim_service.isaac_sim.standalone import running_application
 from sim_service.simulators import ApplicationSettings, SimulatorSettings, SimulatorUnavailable
 
@@ -177,7 +177,7 @@ def _live_stream() -> Found:
 
     extensions = omni.kit.app.get_app().get_extension_manager().get_extensions()
     enabled = {extension["name"]: bool(extension["enabled"]) for extension in extensions}
-    known = (*_STREAMS_6, *_STREAMS_4_5)
+    known = (*STREAMS_FROM_6, *STREAMS_UP_TO_5)
     found = [f"{name} is installed{' and runs' if enabled[name] else ''}" for name in known if name in enabled]
     if not found:
         raise CheckFailed(f"none of {', '.join(known)} is installed")

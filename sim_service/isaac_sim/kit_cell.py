@@ -20,6 +20,7 @@ from sim_service.simulators import SimulatorSettings, SimulatorStarting, Simulat
 if TYPE_CHECKING:
     from omni.kit.app import IApp
 
+SETTLING_UPDATES: Final = 20  # after the application says that it is ready: some open their first stage only then
 MAX_START_S: Final = 30.0  # that an application gets to open a stage of its own; one that opens none gets ours
 
 _log = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ def _building(simulator: IsaacSimulator) -> Iterator[Turn]:
     deadline = time.monotonic() + MAX_START_S
     # Else the application's own first stage would take the place of ours.
     while not (app.is_app_ready() and get_current_stage() is not None) and time.monotonic() < deadline:
+        yield Turn.LOAD
+    for _ in range(SETTLING_UPDATES):
         yield Turn.LOAD
     for argument in ZERO_DELAY:
         path, _, value = argument.removeprefix("--").partition("=")

@@ -49,7 +49,7 @@ def start_livestream(stream: Livestream) -> str:
     """In an application that runs; returns the name of the extension. Raises SimulatorUnavailable without one."""
     from sim_service.isaac_sim.compat import enable_extension, set_setting, version
 
-    candidates = _STREAMS_6 if int(version().partition(".")[0]) >= 6 else _STREAMS_4_5
+    candidates = STREAMS_UP_TO_5 if version().startswith(("4.", "5.")) else STREAMS_FROM_6
     set_setting("/app/window/drawMouse", True)
     for extension in candidates:
         for path, value in _settings(extension, stream).items():
@@ -60,8 +60,8 @@ def start_livestream(stream: Livestream) -> str:
 
 
 _STREAM_6: Final = "omni.kit.livestream.app"
-_STREAMS_6: Final = (_STREAM_6,)
-_STREAMS_4_5: Final = ("omni.services.livestream.nvcf", "omni.kit.livestream.webrtc")
+STREAMS_FROM_6: Final = (_STREAM_6,)
+STREAMS_UP_TO_5: Final = ("omni.services.livestream.nvcf", "omni.kit.livestream.webrtc")
 
 
 def _settings(extension: str, stream: Livestream) -> dict[str, bool | int | str]:
@@ -85,4 +85,5 @@ def _settings(extension: str, stream: Livestream) -> dict[str, bool | int | str]
     }
     if stream.public_ip is not None:
         settings["/app/livestream/publicEndpointAddress"] = stream.public_ip
+        settings["/app/livestream/publicEndpointPort"] = stream.media_port
     return settings

@@ -35,6 +35,7 @@ from sim_service.isaac_sim.usd.paths import HAND, ROBOT, object_path
 from sim_service.isaac_sim.usd.weld import attach_weld, detach_weld
 from sim_service.simulators import SimulatorSettings
 
+FRAME_PERIOD_S: Final = 1 / 60  # of the application, where it keeps a rate; our steps do not depend on it
 MAX_LOAD_TURNS: Final = 20_000  # assets may come over a network
 PLAY_TRIES: Final = 3
 SQUEEZE_M: Final = 0.001  # a finger's drive aims so deep into a welded object: contact, without fighting the weld
@@ -121,12 +122,12 @@ class IsaacSimulator:
             yield Turn.NEW_STAGE
             World.clear_instance()
             self._world: World = World(
-                physics_dt=PHYSICS_PERIOD_S, rendering_dt=self.control_period_s, stage_units_in_meters=1.0
+                physics_dt=PHYSICS_PERIOD_S, rendering_dt=FRAME_PERIOD_S, stage_units_in_meters=1.0
             )
             yield Turn.START_WORLD
         else:
             self._world = world
-            self._world.set_simulation_dt(physics_dt=PHYSICS_PERIOD_S, rendering_dt=self.control_period_s)
+            self._world.set_simulation_dt(physics_dt=PHYSICS_PERIOD_S, rendering_dt=FRAME_PERIOD_S)
         assets = find_assets(compat.assets_root(), compat.franka_usds(), self.objects)
         stage = get_current_stage()
         if not stage.GetPrimAtPath(ROBOT).IsValid():  # a world may have our cell from the last time
@@ -153,6 +154,7 @@ class IsaacSimulator:
     def _restarting(self) -> Iterator[Turn]:
         self._remove_weld()
         yield Turn.RESET
+        compat.extend_timeline()
         self._robot.initialize()
         self._bodies.initialize()
         self._watch.start()

@@ -17,8 +17,7 @@ class ExtensionManager:
 
     def _start(self) -> ExtensionManager:
         self._enabled = set(_ALWAYS) - self._kit.faults.missing_extensions
-        if self._kit.host == "script":  # the experience of scripts does not load it
-            self._enabled.discard("omni.physx.fabric")
+        self._enabled.discard("omni.physx.fabric")  # only the experience isaacsim.exp.full.fabric loads it
         return self
 
     def get_extensions(self) -> tuple[dict[str, Any], ...]:

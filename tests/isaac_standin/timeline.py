@@ -29,6 +29,9 @@ class Timeline:
     def stop(self) -> None:
         self._wanted = "stopped"
 
+    def set_end_time(self, end_time: float, /) -> None:
+        """The stand-in's timeline has no end."""
+
     def is_playing(self) -> bool:
         return self._state == "playing"
 

@@ -50,7 +50,6 @@ def test_the_walk_sees_what_the_adapter_is_made_of() -> None:
     seen = {use.name for use in examine(adapter_files()).uses}
     assert seen >= {
         "isaacsim.SimulationApp()",
-        "isaacsim.SimulationApp.close()",
         "isaacsim.core.api.World()",
         "isaacsim.core.api.World.add_physics_callback()",
         "isaacsim.core.api.World.reset_async()",

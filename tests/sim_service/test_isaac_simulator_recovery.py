@@ -98,6 +98,21 @@ def test_a_weld_does_not_outlive_what_was_interrupted(cell: Cell, act: str) -> N
     assert_whole(cell)
 
 
+def test_a_weld_is_gone_before_physics_stops_again(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    grasped(cell.simulator, cell.simulator.objects[0])
+    cell.isaac.user_stops()
+    cell.isaac.user_plays()
+    physics, stop, welded = cell.isaac.kit.physics, cell.isaac.kit.physics.stop, []
+
+    def watched_stop() -> None:
+        welded.append(bool(cell.isaac.stage.GetPrimAtPath("/World/GraspWeld")))
+        stop()
+
+    monkeypatch.setattr(physics, "stop", watched_stop)
+    cell.simulator.reset(scene(cell.simulator.objects[0]))
+    assert welded == [False]
+
+
 def test_a_stop_in_the_middle_of_an_advance_is_told(cell: Cell) -> None:
     cell.isaac.faults.stop_at_update = cell.isaac.updates + 1
     assert STOPPED in refused(lambda: cell.simulator.advance(SEEING))
@@ -122,6 +137,21 @@ def test_views_that_turn_stale_are_told(cell: Cell, steps: int) -> None:
         cell.simulator.advance(BLIND)
     assert STALE in refused(lambda: cell.simulator.advance(SEEING))
     assert_whole(cell)
+
+
+def test_a_read_that_fails_between_two_instants_is_told(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Isaac Sim logs what a callback of physics raises, and goes on."""
+    physics, read, reads = cell.isaac.kit.physics, cell.isaac.kit.physics.joint_velocities, iter(range(100))
+
+    def fail_once() -> np.ndarray:
+        if next(reads) == 2:
+            raise RuntimeError("no velocities this time")
+        return read()
+
+    monkeypatch.setattr(physics, "joint_velocities", fail_once)
+    assert "no velocities this time" in refused(lambda: cell.simulator.advance(BLIND))
+    cell.simulator.reset(scene(cell.simulator.objects[0]))
+    cell.simulator.advance(BLIND)
 
 
 def test_a_pause_fails_the_advance_and_the_next_reset_plays_again(cell: Cell) -> None:

@@ -8,7 +8,7 @@ from isaac_cell import VERSIONS, Cell, assert_nearly_same_pictures, assert_same_
 from isaac_standin import Faults
 from simulator_contract import BLIND, SEEING, grasped, same, scene
 
-from collectors.franka import HOME_RAD
+from collectors.franka import FINGER_CLOSED_M, HOME_RAD
 from collectors.geometry import Pose, quat_about_axis, rotation_angle
 from collectors.scene import TABLE_SURFACE_Z_M
 from collectors.simulator import Action, Observation
@@ -166,18 +166,39 @@ def test_a_refresh_after_a_reset_shows_what_was_put_up(cell: Cell) -> None:
         assert np.abs(picture.astype(int) - settled.images[name]).mean() > 1, name
 
 
-def test_a_refresh_shows_even_what_falls_where_fabric_carries_the_poses(cell: Cell) -> None:
-    """And though the host's turn does no more than draw. Without Fabric there is a step between reset and picture."""
+@pytest.fixture
+def fabric(cell: Cell) -> Iterator[Cell]:
+    """Poses reach the renderer by Fabric, and the host's turn does no more than draw, as in an extension."""
     from isaacsim.core.utils.extensions import disable_extension, enable_extension
 
-    simulator, isaac = cell.simulator, cell.isaac
+    enable_extension("omni.physx.fabric")
+    cell.isaac.kit.settings.set("/app/player/playSimulations", False)
+    yield cell
+    cell.isaac.kit.settings.set("/app/player/playSimulations", True)
+    disable_extension("omni.physx.fabric")
+
+
+def test_a_tick_is_drawn_where_fabric_carries_the_poses(fabric: Cell) -> None:
+    simulator, action = fabric.simulator, Action(np.array(HOME_RAD) + 0.1, FINGER_CLOSED_M)
+    simulator.command(action)
+    for _ in simulator.advancing(SEEING):
+        fabric.isaac.app_update()
+    seen = simulator.observe(images=True)
+    simulator.reset(scene(simulator.objects[0]))
+    simulator.command(action)
+    simulator.advance(SEEING)  # by the turns of a script, which have Fabric updated
+    assert same(simulator.observe(), seen)
+    assert_same_pictures(simulator.observe(images=True), seen)
+
+
+def test_a_refresh_shows_even_what_falls_where_fabric_carries_the_poses(fabric: Cell) -> None:
+    """Without Fabric there is a step between reset and picture."""
+    simulator, isaac = fabric.simulator, fabric.isaac
     resting = scene(simulator.objects[0]).object_pose.position
 
     def put_up(height_m: float) -> None:
         simulator.reset(scene(simulator.objects[0], object_pose=Pose(resting + (0, 0, height_m))))
 
-    enable_extension("omni.physx.fabric")
-    isaac.kit.settings.set("/app/player/playSimulations", False)
     put_up(0.3)
     for _ in simulator.drawing():
         isaac.app_update()
@@ -189,8 +210,6 @@ def test_a_refresh_shows_even_what_falls_where_fabric_carries_the_poses(cell: Ce
         isaac.app_update()
         truth = isaac.kit.pictures.cameras[0].get_rgba()[:, :, :3].astype(int)
         assert bool(np.abs(seen - truth).mean() < 0.001) == is_same
-    isaac.kit.settings.set("/app/player/playSimulations", True)
-    disable_extension("omni.physx.fabric")
 
 
 def test_a_camera_that_falls_silent_is_named(cell: Cell) -> None:

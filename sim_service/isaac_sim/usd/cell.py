@@ -55,7 +55,7 @@ def _author_stage(stage: Usd.Stage) -> None:
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
     stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, paths.WORLD).GetPrim())
-    if not stage.GetPrimAtPath(paths.PHYSICS_SCENE):
+    if not any(prim.IsA(UsdPhysics.Scene) for prim in stage.Traverse()):  # a world may have its own elsewhere
         scene = UsdPhysics.Scene.Define(stage, paths.PHYSICS_SCENE)
         scene.CreateGravityDirectionAttr(Gf.Vec3f(0.0, 0.0, -1.0))
         scene.CreateGravityMagnitudeAttr(GRAVITY_M_S2)
