@@ -68,8 +68,8 @@ def version() -> str:
 
 
 def assets_root() -> str:
-    """Folder or URL that NVIDIA's assets are below. Where Isaac Sim finds none, the one of the setting: it also asks for
-    folders that we do not need. Raises SimulatorUnavailable where there is no setting either."""
+    """Folder or URL that NVIDIA's assets are below. Where Isaac Sim finds none, the one of the setting: it also asks
+    for folders that we do not need. Raises SimulatorUnavailable where there is no setting either."""
     configured = setting(ASSET_ROOT_SETTING)
     try:
         root, reason = get_assets_root_path(), "Isaac Sim found none"
@@ -77,8 +77,8 @@ def assets_root() -> str:
         root, reason = None, str(error)
     if not (root or configured):
         raise SimulatorUnavailable(
-            f"NVIDIA's assets cannot be reached: {reason}, and the setting {ASSET_ROOT_SETTING} is {configured!r}. Give "
-            f"the machine access to them, or a copy and --{ASSET_ROOT_SETTING}=FOLDER"
+            f"NVIDIA's assets cannot be reached: {reason}, and the setting {ASSET_ROOT_SETTING} is {configured!r}. "
+            f"Give the machine access to them, or a copy and --{ASSET_ROOT_SETTING}=FOLDER"
         )
     return str(root or configured).rstrip("/")
 

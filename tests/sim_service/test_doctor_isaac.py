@@ -13,6 +13,7 @@ from collectors import cameras
 from collectors.objects import YCB
 from sim_service.__main__ import main
 
+NO_ASSETS = "--/persistent/isaac/asset_root/default="
 ISAAC = ["doctor", "--simulator", "isaac", "--json"]
 FIRST_AND_LAST = pytest.mark.parametrize("version", ["4.5.0", "6.0.1"])
 
@@ -68,7 +69,7 @@ def test_every_ycb_object_is_examined(capsys: pytest.CaptureFixture[str]) -> Non
 
 @FIRST_AND_LAST
 def test_no_asset_root_is_told_and_no_cell_is_built(version: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = examined(capsys, version, Faults(no_asset_root=True))
+    found = examined(capsys, version, flags=(NO_ASSETS,))
     assert named(found, "fail") == ["asset root"]
     assert "/persistent/isaac/asset_root/default" in found["asset root"]["found"]
     assert set(named(found, "not run")) >= {"franka", "ycb looks", "cell", *SEAM}
@@ -118,7 +119,7 @@ def test_a_live_stream_that_runs_is_said_to(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LIVESTREAM", "2")
-    found = examined(capsys, "6.0.1", Faults(no_asset_root=True))
+    found = examined(capsys, "6.0.1", flags=(NO_ASSETS,))
     assert found["live stream"]["found"] == "omni.kit.livestream.app is installed and runs"
 
 
@@ -128,5 +129,5 @@ def test_a_slipping_weld_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_settings_of_kit_reach_it(capsys: pytest.CaptureFixture[str]) -> None:
-    found = examined(capsys, "5.1.0", Faults(no_asset_root=True), ("--/app/asyncRendering=true",))
+    found = examined(capsys, "5.1.0", flags=(NO_ASSETS, "--/app/asyncRendering=true"))
     assert "/app/asyncRendering is True, not false" in found["zero delay"]["remark"]

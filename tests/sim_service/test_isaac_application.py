@@ -1,5 +1,6 @@
 """Isaac Sim as an application of our process: how it is started, turned, interrupted and left."""
 
+import ctypes
 import io
 import json
 import os
@@ -207,6 +208,19 @@ def test_a_signal_while_it_starts_is_kept(number: signal.Signals, error: Excepti
         assert stop.signal == number
         assert {number: signal.getsignal(number) for number in handlers} == handlers
     assert signal.signal is take
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_its_libraries_take_is_given_back(number: signal.Signals) -> None:
+    """They are not Python, and ask nobody."""
+
+    def disturb() -> None:
+        ctypes.CDLL(None).signal(int(number), ctypes.c_void_p(int(signal.SIG_IGN)))
+
+    with installed(NEWEST) as isaac, StopRequest() as stop, disturbed_start(isaac, disturb):
+        start()
+        signal.raise_signal(number)
+        assert stop.signal == number
 
 
 # Turns

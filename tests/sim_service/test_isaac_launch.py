@@ -290,8 +290,8 @@ def test_an_application_that_is_closed_amid_an_episode_leaves_the_folder_in_orde
             update(caller)
 
         theirs.isaac.kit.update = counted  # type: ignore[method-assign]  # somebody closes it then
-        with pytest.raises(SimulatorUnavailable, match="Isaac Sim was closed"):
+        with pytest.raises(SimulatorUnavailable, match="Isaac Sim was closed") as closed:
             theirs.collect(tmp_path / "ds", 3)
         assert theirs.isaac.physics_callbacks == []
-    assert (tmp_path / "ds/meta").is_dir()
-    assert not (tmp_path / "ds/.unfinished").exists()
+        assert (tmp_path / "ds/meta").is_dir()
+        assert not (tmp_path / "ds/.unfinished").exists(), closed  # whoever holds that error holds what it came from

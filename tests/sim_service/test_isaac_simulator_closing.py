@@ -68,12 +68,16 @@ def test_it_leaves_no_callback_no_subscription_no_camera_and_no_weld(version: st
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_it_opens_again_with_other_settings_twice(version: str) -> None:
+def test_it_opens_again_with_other_settings_twice(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with isaac_cell(version) as cell:
+        context, timeline = cell.isaac.kit.usd_context, cell.isaac.kit.timeline
+        close, playing = context._close, []
+        monkeypatch.setattr(context, "_close", lambda: (playing.append(timeline.is_playing()), close()))
         for settings in (YCB_60_FPS, CUBE_30_FPS):
             stages, before = cell.isaac.stages_opened, weakref.ref(cell.simulator)
             cell.reopen(settings)
             assert cell.isaac.stages_opened == stages + 1
+            assert playing.pop() is False  # when the old stage went
             assert cell.isaac.ignored_worlds == 0  # else the old world, with its time steps, would go on
             assert cell.isaac.physics_callbacks == ["isaac_collect"]
             assert len(cell.isaac.cameras) == 2

@@ -9,6 +9,7 @@ from simulator_contract import SEEING, scene
 
 from sim_service.simulators import SimulatorSettings, SimulatorUnavailable, open_simulator
 
+ASSET_ROOT_SETTING = "/persistent/isaac/asset_root/default"
 LATE = 100  # turns: more than the adapter waits for in any case
 both = pytest.mark.parametrize("version", VERSIONS)
 
@@ -79,15 +80,20 @@ def test_pictures_that_do_not_follow_the_arm_are_refused(delay: int, message: st
 
 
 @both
-def test_an_asset_server_out_of_reach_is_told_and_asked_again_next_time(version: str) -> None:
-    with installed(version, faults=Faults(no_asset_root=True)) as isaac:
-        with pytest.raises(SimulatorUnavailable) as raised:
+def test_no_assets_are_told_and_asked_for_again_next_time(version: str) -> None:
+    """4.5 says so by None, later versions by an error."""
+    with installed(version) as isaac:
+        isaac.kit.settings.set(ASSET_ROOT_SETTING, None)
+        with pytest.raises(SimulatorUnavailable, match=f"assets cannot be reached.* {ASSET_ROOT_SETTING} is None"):
             open_simulator("isaac", CUBE_30_FPS)
-        message = str(raised.value)
-        assert "/persistent/isaac/asset_root/default" in message
-        assert str(isaac.asset_root) in message  # what the setting is
-        isaac.faults.no_asset_root = False
+        isaac.kit.settings.set(ASSET_ROOT_SETTING, str(isaac.asset_root))
         open_simulator("isaac", CUBE_30_FPS).close()
+
+
+@both
+def test_a_copy_of_the_assets_that_isaac_sim_finds_incomplete_is_taken(version: str) -> None:
+    with isaac_cell(version, faults=Faults(no_asset_root=True)) as cell:
+        assert cell.simulator.versions["robot"].endswith("/franka.usd")
 
 
 @both

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from isaac_cell import VERSIONS, Cell, isaac_cell, refused
 from isaac_standin import Faults
-from simulator_contract import grasped, scene
+from simulator_contract import BLIND, grasped, in_hand, scene
 
 from collectors.episode import EpisodeOutcome, run_episode
-from collectors.franka import FINGER_CLOSED_M, FINGER_OPEN_M
+from collectors.franka import FINGER_CLOSED_M, FINGER_OPEN_M, HOME_RAD
+from collectors.geometry import Pose, quat_about_axis, rotation_angle
+from collectors.objects import YCB
 from collectors.simulator import Action, SimulatorError, Tick
 from collectors.tasks.pick_place import PickPlace
 from sim_service.collection import drive
@@ -80,6 +82,21 @@ def test_it_is_there_from_attach_to_detach(cell: Cell) -> None:
         assert "already" in refused(cell.simulator.attach)
         end()
     assert not cell.isaac.stage.GetPrimAtPath(WELD)
+
+
+def test_it_keeps_any_pose_in_the_hand(cell: Cell) -> None:
+    """Not only that of a grasp, which looks the same from the hand and from the object."""
+    kind = YCB["008_pudding_box"]
+    resting = scene(kind).object_pose.position
+    pose = Pose(resting + (0.05, 0.02, 0.1), quat_about_axis((1, 2, 3), 0.7))
+    cell.simulator.reset(scene(kind, object_pose=pose, arm_rad=tuple(np.array(HOME_RAD) + 0.1)))
+    cell.simulator.attach()
+    before = in_hand(cell.simulator.observe())
+    for _ in range(3):
+        cell.simulator.advance(BLIND)
+    after = in_hand(cell.simulator.observe())
+    assert np.linalg.norm(after.position - before.position) < 0.002
+    assert rotation_angle(after.quat_wxyz, before.quat_wxyz) < 0.01
 
 
 def test_an_episode_fails_when_the_weld_slips(cell: Cell) -> None:
