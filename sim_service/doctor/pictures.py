@@ -29,6 +29,7 @@ from sim_service.doctor.projection import (
 from sim_service.doctor.scenes import arm_hovering, standing
 
 LEAST_MEAN: Final = 5.0  # of 255; darker is black
+MAX_CLIPPED: Final = 0.05  # share of pixels at 255 above which a picture is overexposed
 LEAST_SPREAD: Final = 2.0  # standard deviation, of 255; less is one colour
 
 # Mean absolute difference, of 255, below which two pictures do not tell two instants apart.
@@ -74,7 +75,9 @@ def picture(patient: Patient, name: str) -> Found:
         raise CheckFailed(f"black: {text}")
     if image.std(axis=(0, 1)).max() < LEAST_SPREAD:
         raise CheckFailed(f"all of one colour: {text}")
-    return Found(text)
+    clipped = float((image == 255).any(axis=2).mean())
+    too_bright = f"{clipped:.0%} of its pixels are at the limit of a channel: the lights are too bright for this renderer"
+    return Found(text, too_bright if clipped > MAX_CLIPPED else "")
 
 
 def instant(patient: Patient, name: str) -> Found:

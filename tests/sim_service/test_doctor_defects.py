@@ -445,3 +445,15 @@ def test_each_defect_fails_its_own_check_alone(healthy: Simulator, defect: str) 
 
 # Checks that others need and that are themselves not run.
 NOT_RUN = {"cam_high view"}
+
+
+def test_an_overexposed_picture_passes_with_a_remark(healthy: Simulator) -> None:
+    def bright(picture: np.ndarray) -> np.ndarray:
+        return np.minimum(picture.astype(np.uint16) * 3, 255).astype(np.uint8)
+
+    remarks = {
+        make: {finding.name: finding.remark for finding in examined(simulator)}["cam_high picture"]
+        for make, simulator in (("dark", healthy), ("bright", Pictures(healthy, "cam_high", bright)))
+    }
+    assert remarks["dark"] == ""
+    assert "the lights are too bright" in remarks["bright"]
