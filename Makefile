@@ -19,8 +19,8 @@ demo: $(VENV)/.installed ## set up, collect five episodes on the embedded simula
 serve: $(VENV)/.installed ## set up, run the service: web page and API at http://127.0.0.1:8600
 	$(BIN)/isaac-collect serve
 
-test: $(VENV)/.installed-dev ## set up, run all tests but the long ones
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-dev ## set up, run all tests but the long ones, a file at a time on every core
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 test-long: $(VENV)/.installed-dev ## the tests that take minutes
 	$(BIN)/python -m pytest -m long
