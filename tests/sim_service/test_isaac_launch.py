@@ -32,6 +32,8 @@ STREAMING = ["--headless", "--streaming", "--streaming-port", "49102"]
 JPEG = b"\xff\xd8"
 SCRIPTS = ("run_interactive.py", "isaac_pick_place_collector.py")
 
+ASSET_ROOT = "/persistent/isaac/asset_root/default"
+
 
 # The command line
 
@@ -268,11 +270,12 @@ def test_an_event_of_another_thread_ends_it_and_failed_attempts_are_told(tmp_pat
 def test_what_cannot_be_is_raised_and_their_world_goes_on(tmp_path: Path) -> None:
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign/thesis.tex").write_text("precious")
-    with process("6.0.1", Faults(no_asset_root=True)) as theirs:
+    with process("6.0.1") as theirs:
+        theirs.isaac.kit.settings.set(ASSET_ROOT, None)
         with pytest.raises(SimulatorUnavailable, match="NVIDIA's assets cannot be reached"):
             theirs.collect(tmp_path / "ds", 1)
         theirs.assert_still_theirs()
-        theirs.isaac.faults.no_asset_root = False
+        theirs.isaac.kit.settings.set(ASSET_ROOT, str(theirs.isaac.asset_root))
         with pytest.raises(WriterError, match=r"thesis\.tex"):
             theirs.collect(tmp_path / "foreign", 1)
         theirs.assert_still_theirs()
