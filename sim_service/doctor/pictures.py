@@ -76,7 +76,9 @@ def picture(patient: Patient, name: str) -> Found:
     if image.std(axis=(0, 1)).max() < LEAST_SPREAD:
         raise CheckFailed(f"all of one colour: {text}")
     clipped = float((image == 255).any(axis=2).mean())
-    too_bright = f"{clipped:.0%} of its pixels are at the limit of a channel: the lights are too bright for this renderer"
+    too_bright = (
+        f"{clipped:.0%} of its pixels are at the limit of a channel: the lights are too bright for this renderer"
+    )
     return Found(text, too_bright if clipped > MAX_CLIPPED else "")
 
 

@@ -140,9 +140,9 @@ def test_slow_assets_are_waited_for_before_anything_is_wrapped() -> None:
 def test_assets_that_never_load_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with installed(OLDEST) as isaac:
         application = started()
-        from sim_service.isaac_sim import simulator, standalone
+        from sim_service.isaac_sim import cell, standalone
 
-        monkeypatch.setattr(simulator, "MAX_LOAD_TURNS", 30)
+        monkeypatch.setattr(cell, "MAX_LOAD_TURNS", 30)
         isaac.faults.loading_updates = 10**9
         with pytest.raises(SimulatorUnavailable, match=rf"below {isaac.asset_root} did not load in 30 turns"):
             standalone.build_simulator(CUBE_30_FPS, application)
