@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ from sim_service.report.contact_sheet import write_contact_sheet
 from sim_service.serve_command import run_service
 from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config
 from sim_service.simulators import SimulatorUnavailable, end_process, open_simulator
-from sim_service.stop_request import StopRequest
+from sim_service.stop_request import EXIT_CODES, StopRequest
 from sim_service.wiring import open_service, running_page
 
 REPLAY_TOLERANCE = 1e-6  # rad, m and rad/s; MuJoCo repeats itself to the bit on one machine
@@ -187,6 +188,8 @@ def run() -> NoReturn:
     """The process that `isaac-collect` is."""
     try:
         code = main()
+    except KeyboardInterrupt:  # of a command that keeps nothing
+        code = EXIT_CODES[signal.SIGINT]
     except Exception:
         traceback.print_exc()
         code = FAILED

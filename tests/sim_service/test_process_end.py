@@ -37,6 +37,16 @@ def test_a_crash_ends_the_process_as_any_other_failure(
     assert "ZeroDivisionError: nobody saw this coming" in capsys.readouterr().err
 
 
+def test_ctrl_c_in_a_command_that_does_not_take_it_ends_the_process_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "main", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        command_line.run()
+    assert ended.value.code == 130
+
+
 def test_what_was_said_is_written_out_before_an_application_may_end_the_process() -> None:
     """An application in this process may end it from within, and then Python writes nothing out any more."""
     program = """
