@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from collectors.cameras import Camera
+from collectors.franka import NUM_ARM_JOINTS
 from collectors.geometry import Array, Pose
 from collectors.objects import ObjectKind
 from collectors.scene import Scene
@@ -24,6 +25,14 @@ Image = NDArray[np.uint8]
 
 class SimulatorError(RuntimeError):
     """The simulator did not do what its contract says: no fresh image, a stale handle, time that stood still."""
+
+
+def checked_arm(arm_rad: ArrayLike) -> Array:
+    """Joint positions or targets [rad] as every adapter takes them: finite, shape (7,). Raises ValueError."""
+    arm = np.array(arm_rad, dtype=np.float64)
+    if arm.shape != (NUM_ARM_JOINTS,) or not np.isfinite(arm).all():
+        raise ValueError(f"arm joints must be {NUM_ARM_JOINTS} finite numbers [rad], got {arm_rad!r}")
+    return arm
 
 
 @dataclass(frozen=True)

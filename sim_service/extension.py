@@ -10,7 +10,7 @@ import logging
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import carb.settings
 import omni.ext
@@ -21,7 +21,7 @@ import omni.kit.app
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path += [folder for folder in (str(ROOT / "packages"), str(ROOT)) if folder not in sys.path]
 
-from sim_service.config import apply_environment  # noqa: E402 needs the path
+from sim_service.config import ENVIRONMENT_PREFIX, ConfigError, apply_environment  # noqa: E402 needs the path
 from sim_service.isaac_sim.kit_cell import KitCell  # noqa: E402
 from sim_service.isaac_sim.kit_host import KitHost  # noqa: E402
 from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config  # noqa: E402
@@ -37,11 +37,19 @@ _log = logging.getLogger(__name__)
 
 
 def extension_config() -> ServeConfig:
-    """From the extension's settings and the environment. Raises ConfigError listing everything that cannot be."""
+    """From the extension's settings and the environment. Raises ConfigError for what cannot be."""
     parser = argparse.ArgumentParser(prog=NAME)
     add_serve_flags(parser)
-    given: dict[str, Any] = {name: carb.settings.get_settings().get(f"/exts/{NAME}/{name}") for name in SETTINGS}
-    parser.set_defaults(simulator="isaac", **{name: value for name, value in given.items() if value is not None})
+    parser.add_argument("--use-ycb", action=argparse.BooleanOptionalAction, default=False)
+    parser.set_defaults(simulator="isaac")
+    for name in SETTINGS:
+        path = f"/exts/{NAME}/{name}"
+        value = carb.settings.get_settings().get(path)
+        if value is not None:  # taken as the environment's are: argparse would end the process by one that is unfit
+            try:
+                apply_environment(parser, {f"{ENVIRONMENT_PREFIX}{name.upper()}": str(value)})
+            except ConfigError as error:
+                raise ConfigError(f"setting {path}: {error}") from error
     apply_environment(parser)
     return serve_config(parser.parse_args([]))
 

@@ -84,6 +84,7 @@ class KitSession:
             "physics callbacks": self.isaac.physics_callbacks,
             "threads": self.isaac.threads,
             "tasks": [task for task in asyncio.all_tasks(self.isaac.kit.loop) if not task.done()],
+            "errors of PhysX": self.isaac.errors,
             "a port": [self.port] if self.listens else [],
             "held time": [] if self.isaac.settings[TIME_PASSES] is True else [TIME_PASSES],
         }

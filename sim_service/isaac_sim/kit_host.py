@@ -10,7 +10,7 @@ from typing import Final
 from collectors.simulator import Tick
 from sim_service.host_work import Draw, Rest
 from sim_service.isaac_sim.kit_cell import KitCell
-from sim_service.isaac_sim.kit_turns import TurnsUnderWay
+from sim_service.isaac_sim.kit_turns import TurnsUnderWay, let_time_pass
 from sim_service.isaac_sim.turns import Turn
 from sim_service.service import Service
 from sim_service.simulators import SimulatorUnavailable
@@ -42,6 +42,8 @@ class KitHost:
             self._update()
         except Exception:
             _log.exception("isaac-collect ends")
+            self.close()
+            let_time_pass()
             self._on_end()
 
     def _update(self) -> None:
@@ -78,15 +80,16 @@ class KitHost:
         self._turns = None
 
     def _attributed(self, error: Exception) -> Exception:
-        """To the attempt under way, or to the simulator. One that cannot even be observed any more, because somebody
-        stopped physics or opened another stage, would fail every further attempt, and each would count: the job ends
-        instead, to be resumed in the next cell."""
+        """To the attempt under way, or to the simulator. One that can neither be observed nor drawn any more, because
+        somebody stopped physics, opened another stage or deleted a part of this one, would fail every further attempt,
+        and each would count: the job ends instead, to be resumed in the next cell."""
         simulator = self._cell.simulator
         assert simulator is not None
         try:
             simulator.observe()
+            next(simulator.drawing(), None)
         except Exception:  # whatever a lost one raises: the error before is the one to tell
-            lost = SimulatorUnavailable(f"the work cell is lost: {error}")
+            lost = SimulatorUnavailable(str(error))
             lost.__cause__ = error
             return lost
         return error

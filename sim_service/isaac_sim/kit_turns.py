@@ -54,6 +54,7 @@ class TurnsUnderWay:
 
     def _begin(self, turn: Turn) -> None:
         if turn is Turn.DRAW:
+            hold_time()  # whatever else steps or pauses a world lets it pass afterwards
             self._steps = self._simulator.steps_made
         elif turn is Turn.NEW_STAGE:
             self._task = asyncio.ensure_future(create_new_stage_async())

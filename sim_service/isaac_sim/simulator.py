@@ -16,7 +16,7 @@ from collectors.geometry import Array, Pose
 from collectors.kinematics import hand_pose
 from collectors.objects import ObjectKind
 from collectors.scene import PHYSICS_PERIOD_S, TABLE_SURFACE_Z_M, Scene
-from collectors.simulator import Action, Image, Observation, SimulatorError, Tick
+from collectors.simulator import Action, Image, Observation, SimulatorError, Tick, checked_arm
 from sim_service.isaac_sim import compat
 from sim_service.isaac_sim.cell import Cell
 from sim_service.isaac_sim.compat import World, get_current_stage
@@ -133,7 +133,7 @@ class IsaacSimulator:
 
     def reset(self, scene: Scene) -> None:
         self._refuse_if_closed()
-        _checked_arm(scene.arm_rad)
+        checked_arm(scene.arm_rad)
         self._cell.refuse_lost_stage()
         if self._cell.stopped or not self._cell.robot.alive:
             self._carry(self.recovering(), "physics was stopped")
@@ -145,7 +145,7 @@ class IsaacSimulator:
         self._in_scene()
         if not np.isfinite(action.finger_m):
             raise ValueError(f"finger target {action.finger_m} m is not a number")
-        self._target = Action(_checked_arm(action.arm_rad), float(action.finger_m))
+        self._target = Action(checked_arm(action.arm_rad), float(action.finger_m))
         self._aim()
 
     def advance(self, tick: Tick) -> None:
@@ -237,7 +237,7 @@ class IsaacSimulator:
         self._cell.bodies.place(scene.kind, scene.object_pose)
         set_object_rgb(stage, scene.kind, scene.object_rgb)
         move_goal(stage, scene.goal_position_m)
-        arm_rad = _checked_arm(scene.arm_rad)
+        arm_rad = checked_arm(scene.arm_rad)
         self._cell.robot.put(
             Joints(arm_rad, np.full(NUM_FINGERS, FINGER_OPEN_M)),
             Joints(np.zeros(NUM_ARM_JOINTS), np.zeros(NUM_FINGERS)),
@@ -284,10 +284,3 @@ class IsaacSimulator:
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise SimulatorError("the simulator is closed")
-
-
-def _checked_arm(arm_rad: Array | tuple[float, ...]) -> Array:
-    arm = np.array(arm_rad, dtype=np.float64)
-    if arm.shape != (NUM_ARM_JOINTS,) or not np.isfinite(arm).all():
-        raise ValueError(f"arm joints must be {NUM_ARM_JOINTS} finite numbers [rad], got {arm_rad}")
-    return arm

@@ -11,10 +11,10 @@ import numpy as np
 
 from collectors.cameras import CAMERAS, Camera
 from collectors.franka import FINGER_OPEN_M, NUM_ARM_JOINTS
-from collectors.geometry import Array, Pose
+from collectors.geometry import Pose
 from collectors.objects import ObjectError, ObjectKind
 from collectors.scene import PHYSICS_PERIOD_S, Scene
-from collectors.simulator import Action, Image, Observation, SimulatorError, Tick
+from collectors.simulator import Action, Image, Observation, SimulatorError, Tick, checked_arm
 from sim_service.mujoco_sim.gl import check_gl, import_mujoco
 from sim_service.mujoco_sim.panda_mjcf import ARM_JOINTS, FINGER_JOINTS, HAND_BODY
 from sim_service.mujoco_sim.presets import QUALITY
@@ -94,7 +94,7 @@ class MujocoSimulator:
         if slot is None:
             names = ", ".join(kind.name for kind in self.objects)
             raise ObjectError(f"object {scene.kind.name!r} is not part of this run; its objects: {names}")
-        arm_rad = _checked_arm(scene.arm_rad)
+        arm_rad = checked_arm(scene.arm_rad)
         self._mujoco.mj_resetData(self._model, self._data)
         for other in self._slots:
             if other is not slot:
@@ -115,7 +115,7 @@ class MujocoSimulator:
         self._in_scene()
         if not np.isfinite(action.finger_m):
             raise ValueError(f"finger target {action.finger_m} m is not a number")
-        self._data.ctrl[self._arm_servos] = _checked_arm(action.arm_rad)
+        self._data.ctrl[self._arm_servos] = checked_arm(action.arm_rad)
         self._data.ctrl[self._finger_servos] = action.finger_m
 
     def advance(self, tick: Tick) -> None:
@@ -189,10 +189,3 @@ class MujocoSimulator:
 
     def _body_to_world(self, body_id: int) -> Pose:
         return Pose(self._data.xpos[body_id], self._data.xquat[body_id])
-
-
-def _checked_arm(arm_rad: Array | tuple[float, ...]) -> Array:
-    arm = np.asarray(arm_rad, dtype=np.float64)
-    if arm.shape != (NUM_ARM_JOINTS,) or not np.isfinite(arm).all():
-        raise ValueError(f"arm joints must be {NUM_ARM_JOINTS} finite numbers [rad], got {arm_rad}")
-    return arm
