@@ -82,7 +82,8 @@ def start_application(settings: ApplicationSettings) -> Application:
     except (Exception, SystemExit) as error:  # whatever Isaac Sim raises; 6.0 exits where its extensions do not load
         raise SimulatorUnavailable(f"Isaac Sim did not start: {type(error).__name__}: {error}") from error
     if stream is not None:
-        _log.info("live stream by %s on port %d", start_livestream(stream), stream.signal_port)
+        extension = start_livestream(stream)
+        _log.info("live stream by %s on port %d", extension, stream.signal_port)
     return Application(app, watched=stream is not None or not settings.headless)
 
 
