@@ -109,12 +109,14 @@ class KitSession:
             self.isaac.app_update(every)
         raise AssertionError(f"{what} did not come within {_DEADLINE_S:g} s; status: {self.status()}")
 
-    def until_status(self, condition: Callable[[dict[str, Any]], object], what: str) -> dict[str, Any]:
+    def until_status(
+        self, condition: Callable[[dict[str, Any]], object], what: str, every: int = _LOOK_EVERY
+    ) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             status = self.status()
             return status if condition(status) else None
 
-        found: dict[str, Any] = self.until(look, what, _LOOK_EVERY)
+        found: dict[str, Any] = self.until(look, what, every)
         return found
 
     def until_state(self, state: str) -> dict[str, Any]:
@@ -162,7 +164,7 @@ class KitSession:
 
     def until_frame(self, frame: int) -> dict[str, Any]:
         """A frame of the episode under way was recorded."""
-        return self.until_status(lambda status: status["progress"]["frame"] >= frame, f"frame {frame}")
+        return self.until_status(lambda status: status["progress"]["frame"] >= frame, f"frame {frame}", every=5)
 
     def _asked(self, method: str, path: str, body: Any) -> Reply | Exception:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=_DEADLINE_S)
