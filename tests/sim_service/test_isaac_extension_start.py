@@ -98,7 +98,6 @@ def delete_everything(kit: KitSession) -> None:
     ("version", "moment", "act"),
     [
         ("6.0.1", 23, another_stage),  # while ours is opened
-        ("4.5.0", 29, another_stage),  # while the world is set up
         ("6.0.1", 33, another_stage),  # while physics is reset
         ("4.5.0", 60, another_stage),  # while the cameras warm up
         ("6.0.1", 28, no_stage),
