@@ -58,6 +58,7 @@ class KitSession:
     def __init__(self, isaac: Isaac, root: Path, port: int, errors: ErrorLog) -> None:
         self.isaac, self.root, self.port, self.errors = isaac, root, port, errors
         self.extension: Any = None
+        self._disabled: Any = None
 
     # Enabling and disabling
 
@@ -70,9 +71,11 @@ class KitSession:
         self.extension = extension
 
     def disable(self) -> None:
+        """Somebody may hold the extension on, as Kit does for a while: it must let go by itself."""
         extension, self.extension = self.extension, None
         if extension is not None:
             extension.on_shutdown()
+            self._disabled = extension
 
     def left_behind(self) -> dict[str, Any]:
         """What is there of an extension that is not enabled; empty where it left nothing. Turns the application once:

@@ -90,12 +90,14 @@ def test_whoever_looks_while_it_plays_sees_pictures_of_then(kit: KitSession) -> 
 def test_whatever_else_lets_time_pass_it_stands_still_again_once_somebody_looks(kit: KitSession) -> None:
     """As any extension does that pauses, renders or resets a world: it leaves that setting true."""
     simulated(kit.post("/sim/reset", {"seed": 3}))
+    stages = kit.isaac.stages_opened
     kit.isaac.kit.settings.set(TIME_PASSES, True)
     picture(kit)
     steps = kit.isaac.physics_steps
     kit.update(20)
     assert kit.isaac.physics_steps == steps
     assert kit.status()["state"] == "idle"
+    assert kit.isaac.stages_opened == stages, "the cell must not be given up for it"
 
 
 def test_a_user_who_pauses_while_it_plays_gets_a_cell_again(kit: KitSession) -> None:
