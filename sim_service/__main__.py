@@ -18,19 +18,24 @@ from collectors.simulator import SimulatorError
 from lerobot_writer.check import check_dataset
 from sim_service.batch_run import BatchRun
 from sim_service.catalogue import DatasetCatalogue
-from sim_service.collect_command import BAD_ARGUMENTS, DONE, FAILED, run_collect
+from sim_service.collect_command import run_collect
 from sim_service.collection import drive
 from sim_service.config import CollectConfig, ConfigError, add_collect_flags, apply_environment, collect_config
 from sim_service.data_root import DataRootError, FolderDataRoot
 from sim_service.doctor_command import add_doctor_flags, doctor_config, run_doctor
+from sim_service.exit_codes import BAD_ARGUMENTS, DONE, FAILED
+from sim_service.heartbeat import Heartbeat
 from sim_service.job_store import JobStoreError
 from sim_service.kit_arguments import split_kit_arguments
+from sim_service.logs import set_up_service_logging
+from sim_service.onlooker import Onlooker
 from sim_service.ports import Ports
 from sim_service.recorded import DatasetError, load_episode, open_dataset
 from sim_service.report.contact_sheet import write_contact_sheet
 from sim_service.serve_command import run_service
 from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config
-from sim_service.simulators import SimulatorUnavailable, end_process, open_simulator
+from sim_service.shard_report import ShardReport
+from sim_service.simulators import SimulatorStartError, SimulatorUnavailable, end_process, open_simulator
 from sim_service.stop_request import EXIT_CODES, StopRequest
 from sim_service.wiring import open_service, running_page
 
@@ -84,9 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _add_kit_arguments(parsed, kit)
         if parsed.command == "serve":
             return _serve(serve_config(parsed), parsed.verbose)
-        _set_up_logging(parsed.verbose)
         if parsed.command == "collect":
-            return _collect(collect_config(parsed))
+            return _collect(collect_config(parsed), parsed.verbose)
+        _set_up_logging(parsed.verbose)
         if parsed.command == "doctor":
             return run_doctor(doctor_config(parsed))
         if parsed.command == "remote":
@@ -98,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.command == "replay":
             return _replay(parsed.dataset, parsed.episode)
         return _sheet(parsed.dataset, parsed.picture, parsed.episodes, parsed.width)
+    except SimulatorStartError as error:
+        print(f"isaac-collect: {error}", file=sys.stderr)
+        return FAILED
     except (ConfigError, DatasetError, DataRootError, JobStoreError, SimulatorUnavailable) as error:
         print(f"isaac-collect: {error}", file=sys.stderr)
         return BAD_ARGUMENTS
@@ -117,9 +125,19 @@ def _set_up_logging(verbose: bool) -> None:
         logging.getLogger(package).setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
-def _collect(config: CollectConfig) -> int:
+def _collect(config: CollectConfig, verbose: bool) -> int:
+    shard = config.shard
+    if shard is not None and not sys.stderr.isatty():  # many of them, read by machines
+        set_up_service_logging(verbose, lambda: f"shard {shard}")
+    else:
+        _set_up_logging(verbose)
+    onlookers: list[Onlooker] = []
+    if config.heartbeat_file is not None:
+        onlookers.append(Heartbeat(config.heartbeat_file))
+    if shard is not None:
+        onlookers.append(ShardReport(config, shard))
     if config.page is None:
-        return run_collect(config)
+        return run_collect(config, onlookers)
     batch = BatchRun(config)
     folder = config.output.resolve()
     ports = Ports(
@@ -132,7 +150,7 @@ def _collect(config: CollectConfig) -> int:
         catalogue=DatasetCatalogue(folder.parent, only=folder.name),
     )
     with running_page(config.page, ports):
-        return run_collect(config, batch)
+        return run_collect(config, [*onlookers, batch])
 
 
 def _serve(config: ServeConfig, verbose: bool) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from collectors.cameras import CAMERAS
 from collectors.simulator import Simulator, Tick
 from sim_service.collection import TASK_NAME, Collection
 from sim_service.commands import CollectRequest
 from sim_service.config import CollectConfig
+from sim_service.exit_codes import DONE, TOO_FEW_EPISODES
 from sim_service.frame_hub import FrameHub
 from sim_service.job_monitor import JobMonitor
 from sim_service.ports import Job, JobState, Progress, ServiceState, SimulatorState, Status
@@ -17,10 +19,11 @@ from sim_service.status_board import StatusBoard
 from sim_service.tally import Tally
 
 JOB_ID = "1"
+_STATES: Final[dict[int, JobState]] = {DONE: "completed", TOO_FEW_EPISODES: "incomplete"}
 
 
 class BatchRun:
-    """Satisfies `ports.JobHistory`, with one job; `board` and `frames` are the other ports."""
+    """An `Onlooker` that satisfies `ports.JobHistory`, with one job; `board` and `frames` are the other ports."""
 
     def __init__(self, config: CollectConfig) -> None:
         self.board = StatusBoard(Status("starting", None, None, time.monotonic()))
@@ -65,9 +68,9 @@ class BatchRun:
         self._monitor.update()
         self._publish("collecting")
 
-    def finish(self, state: JobState, error: str | None) -> None:
+    def finish(self, exit_code: int, error: str | None) -> None:
         """The collection is over, and so will be the process."""
-        self._monitor.finish(state, error)
+        self._monitor.finish(_STATES.get(exit_code, "interrupted" if exit_code >= 128 else "failed"), error)
         self._publish("stopping")
         self.board.events.close()
         self.frames.close()

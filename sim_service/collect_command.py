@@ -2,79 +2,113 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import shlex
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, Final
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from collectors.simulator import Simulator, SimulatorError
-from lerobot_writer import DatasetExistsError, WriterError
-from sim_service.batch_run import BatchRun
+from collectors.simulator import Simulator, SimulatorError, Tick
+from lerobot_writer import DatasetExistsError, StorageError, WriterError
 from sim_service.collection import REPO_ID, Collection, step
 from sim_service.config import CollectConfig
+from sim_service.disk_space import require_free_disk
+from sim_service.exit_codes import BAD_ARGUMENTS, DONE, FAILED, TOO_FEW_EPISODES
 from sim_service.ledger import LedgerError
-from sim_service.ports import JobState
-from sim_service.simulators import SimulatorUnavailable, open_simulator
+from sim_service.onlooker import Onlooker
+from sim_service.shard import Shard
+from sim_service.shard_report import nothing_is_left
+from sim_service.simulators import SimulatorStartError, SimulatorUnavailable, open_simulator
 from sim_service.stop_request import StopRequest
 
-DONE: Final = 0
-FAILED: Final = 1
-BAD_ARGUMENTS: Final = 2
-TOO_FEW_EPISODES: Final = 3
+_log = logging.getLogger(__name__)
+
+_OF_THE_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
 
-def run_collect(config: CollectConfig, batch: BatchRun | None = None) -> int:
-    """Collect, and return the exit code. With `config.json` one line on standard output says what came of it. batch:
-    told of everything, for those who look on."""
+def run_collect(config: CollectConfig, onlookers: Sequence[Onlooker] = ()) -> int:
+    """Collect, and return the exit code. With `config.json` one line on standard output says what came of it."""
     began_s = time.monotonic()
+    if config.shard is not None and nothing_is_left(config, config.shard):
+        _say_nothing_is_left(config, config.shard)
+        for onlooker in onlookers:
+            onlooker.finish(DONE, None)
+        if config.json:
+            print(json.dumps(_result(None, config, time.monotonic() - began_s, DONE, None)))
+        return DONE
     with StopRequest() as stop:
-        collection, error = _collect(config, stop, batch)
+        collection, error = _collect(config, stop, onlookers)
     elapsed_s = time.monotonic() - began_s
     if error is not None:
-        print(f"isaac-collect: {error}", file=sys.stderr)
-        code = BAD_ARGUMENTS if collection is None else FAILED
-        if collection is not None:
+        _log_error(config, error)
+        code = FAILED if collection is not None or _is_of_the_machine(error) else BAD_ARGUMENTS
+        if collection is not None and not _is_structured(config):
             print(f"Every finished episode is safe. {_how_to_go_on(config)}", file=sys.stderr)
     else:
         code = DONE
-        if collection is None or collection.ledger.recorded_of(config.num_episodes) < config.num_episodes:
+        if collection is None or collection.ledger.recorded_of(config.indices) < len(config.indices):
             code = stop.exit_code or TOO_FEW_EPISODES
-    if collection is not None and error is None:
+    if _is_structured(config):
+        _log.info("the shard ends with exit code %d", code, extra=_result(collection, config, elapsed_s, code, error))
+    elif collection is not None and error is None:
         _print_summary(collection, config, elapsed_s, code)
-    if batch is not None:
-        batch.finish(_final_state(code), str(error) if error is not None else None)
+    for onlooker in onlookers:
+        onlooker.finish(code, str(error) if error is not None else None)
     if config.json:
         print(json.dumps(_result(collection, config, elapsed_s, code, error)))
     return code
 
 
-def _final_state(code: int) -> JobState:
-    if code >= 128:
-        return "interrupted"
-    states: dict[int, JobState] = {DONE: "completed", TOO_FEW_EPISODES: "incomplete"}
-    return states.get(code, "failed")
+def _is_structured(config: CollectConfig) -> bool:
+    """Whether a machine reads what is said: log records then, with fields."""
+    return config.shard is not None and not sys.stderr.isatty()
+
+
+def _log_error(config: CollectConfig, error: Exception) -> None:
+    if _is_structured(config):
+        _log.error("%s", error)
+    else:
+        print(f"isaac-collect: {error}", file=sys.stderr)
+
+
+def _say_nothing_is_left(config: CollectConfig, shard: Shard) -> None:
+    what = "complete" if config.indices else "empty: there are more shards than episodes"
+    text = f"shard {shard} of {config.num_episodes} episodes is {what}; nothing was left to collect"
+    if _is_structured(config):
+        _log.info("%s", text)
+    else:
+        print(f"{config.output}: {text}", file=sys.stderr)
+
+
+def _is_of_the_machine(error: Exception) -> bool:
+    """Whether another try, perhaps on another machine, may do."""
+    told = error if isinstance(error, OSError) and error.errno else error.__cause__
+    return isinstance(error, SimulatorStartError) or getattr(told, "errno", None) in _OF_THE_MACHINE
 
 
 def _collect(
-    config: CollectConfig, stop: StopRequest, batch: BatchRun | None
+    config: CollectConfig, stop: StopRequest, onlookers: Sequence[Onlooker]
 ) -> tuple[Collection | None, Exception | None]:
     """The collection, where one could be opened, and the error that ended it."""
     try:
+        require_free_disk(config)
         simulator = open_simulator(config.simulator, config.settings, config.application)
-    except SimulatorUnavailable as error:
+    except (StorageError, SimulatorUnavailable) as error:
         return None, error
     collection: Collection | None = None
     try:
         collection = Collection(config, simulator)
-        if batch is not None:
-            batch.watch(collection, simulator)
-        _drive(collection, simulator, stop, config.num_episodes, batch)
+        for onlooker in onlookers:
+            onlooker.watch(collection, simulator)
+        _drive(collection, simulator, stop, config, onlookers)
     except DatasetExistsError as error:
         hint = "" if config.resume else " (--resume continues a dataset)"
         return None, DatasetExistsError(f"{error}{hint}")
@@ -86,13 +120,22 @@ def _collect(
 
 
 def _drive(
-    collection: Collection, simulator: Simulator, stop: StopRequest, num_episodes: int, batch: BatchRun | None
+    collection: Collection,
+    simulator: Simulator,
+    stop: StopRequest,
+    config: CollectConfig,
+    onlookers: Sequence[Onlooker],
 ) -> None:
     ledger = collection.ledger
     settled = ledger.episodes + ledger.exhausted
+
+    def look_on(tick: Tick) -> None:
+        for onlooker in onlookers:
+            onlooker.advanced(tick)
+
     # disable=None: no bar where the output is no terminal; there every episode gets a line of its own.
     bar = tqdm(
-        total=max(num_episodes, settled),
+        total=max(len(config.indices), settled),
         initial=settled,
         unit="episode",
         file=sys.stderr,
@@ -106,7 +149,7 @@ def _drive(
             if stop.signal is not None:
                 return
             try:
-                tick = step(simulator, run, tick, batch.advanced if batch is not None else None)
+                tick = step(simulator, run, tick, look_on)
             except StopIteration:
                 tick = None
             frames = collection.frames_recorded
@@ -116,8 +159,15 @@ def _drive(
                 success = ledger.successes / max(ledger.attempts, 1)
                 bar.set_postfix_str(f"{success:.1%} of attempts succeed, {rate:.0f} frames/s", refresh=False)
                 bar.update(now_settled - settled)
-                if bar.disable:
-                    _print_progress(now_settled, num_episodes, success, rate, frames - frames_before)
+                if _is_structured(config):
+                    _log.info(
+                        "episode %d of %d is settled",
+                        now_settled,
+                        len(config.indices),
+                        extra={"frames": frames - frames_before, "success_rate": success, "frames_per_s": rate},
+                    )
+                elif bar.disable:
+                    _print_progress(now_settled, len(config.indices), success, rate, frames - frames_before)
                 settled, frames_before = now_settled, frames
 
 
@@ -131,7 +181,9 @@ def _print_progress(settled: int, wanted: int, success: float, rate: float, fram
 def _result(
     collection: Collection | None, config: CollectConfig, elapsed_s: float, code: int, error: Exception | None
 ) -> dict[str, Any]:
-    result: dict[str, Any] = {"exit_code": code, "output": str(config.output), "requested": config.num_episodes}
+    result: dict[str, Any] = {"exit_code": code, "output": str(config.output), "requested": len(config.indices)}
+    if config.shard is not None:
+        result["shard"] = str(config.shard)
     if error is not None:
         result["error"] = str(error)
     if collection is not None:
@@ -147,6 +199,7 @@ def _how_to_go_on(config: CollectConfig) -> str:
     words += ["--simulator", config.simulator, "--render-preset", config.settings.render_preset]
     words += ["--fps", str(config.settings.fps), "--steps-per-segment", str(config.steps_per_segment)]
     words += ["--waypoint-noise", str(config.waypoint_noise_rad), "--max-attempts", str(config.max_attempts)]
+    words += ["--shard", str(config.shard)] if config.shard is not None else []
     words += ["--use-ycb"] * config.settings.use_ycb + ["--keep-failures"] * config.keep_failures
     words += config.application.kit_arguments
     return f"Continue with: {shlex.join(words)}"
@@ -154,7 +207,9 @@ def _how_to_go_on(config: CollectConfig) -> str:
 
 def _print_summary(collection: Collection, config: CollectConfig, elapsed_s: float, code: int) -> None:
     ledger = collection.ledger
-    lines = [f"{config.output}: {ledger.episodes} of {config.num_episodes} episodes, {collection.num_frames} frames"]
+    lines = [f"{config.output}: {ledger.episodes} of {len(config.indices)} episodes, {collection.num_frames} frames"]
+    if config.shard is not None:
+        lines[0] += f"; shard {config.shard} of {config.num_episodes} episodes"
     if ledger.attempts:
         share = f"{ledger.successes / ledger.attempts:.1%}"
         lines.append(

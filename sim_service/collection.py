@@ -23,7 +23,7 @@ from collectors.task import TASKS, Task
 from collectors.waypoints import Plan, UnreachableError
 from lerobot_writer import ResumeError, SimLeRobotWriter, WriterError
 from sim_service.config import CollectConfig
-from sim_service.ledger import Ledger
+from sim_service.ledger import Ledger, LedgerError
 
 REPO_ID: Final = "isaac-collect/pick_place"
 TASK_NAME: Final = "pick_place"
@@ -118,11 +118,19 @@ class Collection:
             raise
 
     def _open_ledger(self, configuration: dict[str, Any]) -> Ledger:
-        ledger = Ledger.open(self._config.output, configuration)
+        ledger = Ledger.open(self._config.output, configuration, self._config.num_episodes)
         if ledger.episodes != self._writer.num_episodes:
             raise ResumeError(
                 f"{self._config.output} has {self._writer.num_episodes} episodes, "
                 f"{ledger.episodes} of them collected here"
+            )
+        outside = ledger.outside(self._config.indices) if self._config.shard is not None else []
+        if outside:
+            wanted = self._config.indices
+            raise LedgerError(
+                f"{self._config.output} has episode {outside[0]}, shard {self._config.shard} of "
+                f"{self._config.num_episodes} episodes is {wanted.start} to {wanted.stop - 1}: give each shard a "
+                "folder of its own"
             )
         return ledger
 
@@ -146,7 +154,7 @@ class Collection:
         """Collect every index that is not there yet. A failed attempt does not end the run; a writer's error does, and
         so do two indices in a row at which the simulator failed in every attempt."""
         try:
-            for index in range(self._config.num_episodes):
+            for index in self._config.indices:
                 if self._stopping:
                     break
                 if not self.ledger.is_settled(index):
@@ -235,6 +243,18 @@ class Collection:
 def describe_configuration(config: CollectConfig, simulator: Simulator) -> dict[str, Any]:
     """What decides an episode's content, for meta/collection.json: the same on every resume and shard."""
     return {
+        **asked_configuration(config),
+        "objects": [kind.name for kind in simulator.objects],
+        "cameras": {camera.name: dataclasses.asdict(camera) for camera in simulator.cameras},
+        "simulator": simulator.versions["simulator"],
+        "renderer": simulator.versions["renderer"].partition(":")[0],
+        "versions": {**_library_versions(), **simulator.versions},
+    }
+
+
+def asked_configuration(config: CollectConfig) -> dict[str, Any]:
+    """The part of it that is known before a simulator is open."""
+    return {
         "task": TASK_NAME,
         "seed": config.seed,
         "fps": config.settings.fps,
@@ -244,11 +264,6 @@ def describe_configuration(config: CollectConfig, simulator: Simulator) -> dict[
         "keep_failures": config.keep_failures,
         "use_ycb": config.settings.use_ycb,
         "render_preset": config.settings.render_preset,
-        "objects": [kind.name for kind in simulator.objects],
-        "cameras": {camera.name: dataclasses.asdict(camera) for camera in simulator.cameras},
-        "simulator": simulator.versions["simulator"],
-        "renderer": simulator.versions["renderer"].partition(":")[0],
-        "versions": {**_library_versions(), **simulator.versions},
     }
 
 

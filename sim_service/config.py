@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sim_service.commands import CollectRequest
 from sim_service.page_config import PageConfig, add_page_flags, page_config
+from sim_service.shard import Shard, parse_shard
 from sim_service.simulators import (
     RENDER_PRESETS,
     SIMULATOR_NAMES,
@@ -50,6 +51,14 @@ class CollectConfig:
     resume: bool = False
     json: bool = False
     page: PageConfig | None = None  # of --streaming
+    shard: Shard | None = None
+    workers: int = 1
+    heartbeat_file: Path | None = None
+
+    @property
+    def indices(self) -> range:
+        """Of the episodes that this process collects."""
+        return range(self.num_episodes) if self.shard is None else self.shard.indices(self.num_episodes)
 
 
 def add_collect_flags(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +69,7 @@ def add_collect_flags(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=CollectConfig.num_episodes,
         metavar="N",
-        help="episodes in the finished dataset",
+        help="episodes in the finished dataset, those of all shards together",
     )
     add(
         "--output",
@@ -102,6 +111,24 @@ def add_collect_flags(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--keep-failures", action=_SWITCH, default=False, help="record failed attempts, marked, instead of trying again"
+    )
+    add(
+        "--shard",
+        metavar="I/N",
+        help="collect part I of N alone, I from 0; with N alone, I is JOB_COMPLETION_INDEX of the environment",
+    )
+    add(
+        "--workers",
+        type=int,
+        default=CollectConfig.workers,
+        metavar="K",
+        help="collect with K processes on this machine, into one dataset",
+    )
+    add(
+        "--heartbeat-file",
+        type=folder,
+        metavar="FILE",
+        help="touched about once a second while the collection moves, for whoever has to notice that it hangs",
     )
     add("--streaming", action=_SWITCH, default=False, help="serve a live page, to look on, while collecting")
     add_page_flags(parser, "streaming-", STREAMING_PORT)
@@ -154,6 +181,13 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
         problems.append(f"--max-attempts must be at least 1, got {arguments.max_attempts}")
     if arguments.num_objects != 1:
         problems.append(f"--num-objects must be 1, got {arguments.num_objects}: there are no distractor objects yet")
+    shard = _shard(arguments.shard, problems)
+    if not 1 <= arguments.workers <= MAX_WORKERS:
+        problems.append(f"--workers must be 1 to {MAX_WORKERS}, got {arguments.workers}")
+    elif arguments.workers > 1 and shard is not None:
+        problems.append("--workers splits a collection into shards of its own; it cannot split --shard further")
+    elif arguments.workers > 1 and arguments.streaming:
+        problems.append("--streaming shows one simulator: it does not go with --workers")
     page = page_config(arguments, "streaming-", problems)
     settings = simulator_settings(arguments, problems)
     application = application_settings(arguments, problems)
@@ -173,10 +207,25 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
         resume=arguments.resume,
         json=arguments.json,
         page=page if arguments.streaming else None,
+        shard=shard,
+        workers=arguments.workers,
+        heartbeat_file=arguments.heartbeat_file,
     )
 
 
+def _shard(text: str | None, problems: list[str]) -> Shard | None:
+    """Adds whatever cannot be to `problems`."""
+    if not text:
+        return None
+    try:
+        return parse_shard(text, os.environ)
+    except ValueError as error:
+        problems.append(f"--shard: {error}")
+        return None
+
+
 STREAMING_PORT: Final = 49102
+MAX_WORKERS: Final = 256
 MAX_WAYPOINT_NOISE_RAD: Final = 0.2  # more would lift the hand off its way by decimetres
 
 

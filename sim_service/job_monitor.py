@@ -116,10 +116,10 @@ class JobMonitor:
 
     def _count(self, collection: Collection) -> None:
         """What changes with an attempt alone."""
-        ledger, requested = collection.ledger, self._job.request.num_episodes
-        completed = ledger.recorded_of(requested)
+        ledger, indices = collection.ledger, range(self._job.request.num_episodes)
+        completed = ledger.recorded_of(indices)
         progress = dataclasses.replace(
-            self._job.progress, completed=completed, exhausted=ledger.settled_of(requested) - completed
+            self._job.progress, completed=completed, exhausted=ledger.settled_of(indices) - completed
         )
         self._job = dataclasses.replace(
             self._job,

@@ -42,8 +42,8 @@ class LedgerError(RuntimeError):
 class Ledger:
     """Counts of one dataset. placement_errors_m: of the successes, in order."""
 
-    def __init__(self, root: Path, configuration: dict[str, Any]) -> None:
-        self._root, self._configuration = root, configuration
+    def __init__(self, root: Path, configuration: dict[str, Any], num_episodes: int) -> None:
+        self._root, self._configuration, self._num_episodes = root, configuration, num_episodes
         self._done: set[int] = set()
         self._exhausted: dict[int, list[str]] = {}
         self.failures: Counter[str] = Counter()
@@ -82,12 +82,13 @@ class Ledger:
             )
 
     @staticmethod
-    def open(root: Path, configuration: dict[str, Any]) -> Ledger:
-        """Of the dataset at `root`, or an empty one. A dataset with episodes keeps the configuration it began with."""
+    def open(root: Path, configuration: dict[str, Any], num_episodes: int) -> Ledger:
+        """Of the dataset at `root`, or an empty one. A dataset with episodes keeps the configuration it began with.
+        num_episodes: asked for, those of all other shards included."""
         stored = _read(root)
         if stored is not None and (root / "meta/info.json").exists():
             configuration = stored["configuration"]
-        ledger = Ledger(root, configuration)
+        ledger = Ledger(root, configuration, num_episodes)
         if stored is not None:
             ledger._exhausted = {int(index): reasons for index, reasons in stored["exhausted"].items()}
             for reasons in ledger._exhausted.values():
@@ -108,13 +109,17 @@ class Ledger:
     def exhausted(self) -> int:
         return len(self._exhausted)
 
-    def recorded_of(self, num_episodes: int) -> int:
-        """How many of the first `num_episodes` indices are recorded."""
-        return sum(index < num_episodes for index in self._done)
+    def recorded_of(self, indices: range) -> int:
+        """How many of these are recorded."""
+        return sum(index in indices for index in self._done)
 
-    def settled_of(self, num_episodes: int) -> int:
-        """How many of the first `num_episodes` indices are recorded or given up."""
-        return self.recorded_of(num_episodes) + sum(index < num_episodes for index in self._exhausted)
+    def settled_of(self, indices: range) -> int:
+        """How many of these are recorded or given up."""
+        return self.recorded_of(indices) + sum(index in indices for index in self._exhausted)
+
+    def outside(self, indices: range) -> list[int]:
+        """What is recorded or given up besides these, sorted."""
+        return sorted(index for index in (*self._done, *self._exhausted) if index not in indices)
 
     def is_settled(self, index: int) -> bool:
         """Whether the index is recorded or given up."""
@@ -180,6 +185,7 @@ class Ledger:
     def _save(self) -> None:
         content = {
             "configuration": self._configuration,
+            "num_episodes": self._num_episodes,
             "totals": self.totals(),
             "exhausted": {str(index): reasons for index, reasons in sorted(self._exhausted.items())},
         }

@@ -22,6 +22,10 @@ class SimulatorUnavailable(RuntimeError):
     """The simulator that was asked for cannot run here; the message says what is missing."""
 
 
+class SimulatorStartError(SimulatorUnavailable):
+    """It is here, and did not start: another try, or another machine, may do."""
+
+
 class SimulatorStarting(RuntimeError):
     """Not open yet: ask again after a turn of the application's main loop."""
 

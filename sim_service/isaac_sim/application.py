@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sim_service.isaac_sim.livestream import Livestream, livestream_from_environment, start_livestream
 from sim_service.isaac_sim.turns import Turn
-from sim_service.simulators import ApplicationSettings, SimulatorUnavailable
+from sim_service.simulators import ApplicationSettings, SimulatorStartError, SimulatorUnavailable
 
 if TYPE_CHECKING:
     from isaacsim import SimulationApp
@@ -80,7 +80,7 @@ def start_application(settings: ApplicationSettings) -> Application:
         with _signals_and_arguments_kept():
             app: SimulationApp = SimulationApp(launch_config=launch_config(settings, stream))
     except (Exception, SystemExit) as error:  # whatever Isaac Sim raises; 6.0 exits where its extensions do not load
-        raise SimulatorUnavailable(f"Isaac Sim did not start: {type(error).__name__}: {error}") from error
+        raise SimulatorStartError(f"Isaac Sim did not start: {type(error).__name__}: {error}") from error
     if stream is not None:
         extension = start_livestream(stream)
         _log.info("live stream by %s on port %d", extension, stream.signal_port)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from collectors.simulator import Simulator, SimulatorError
 from sim_service.isaac_sim.application import Application, start_application
-from sim_service.simulators import ApplicationSettings, SimulatorSettings, SimulatorUnavailable
+from sim_service.simulators import ApplicationSettings, SimulatorSettings, SimulatorStartError
 
 if TYPE_CHECKING:
     from isaacsim.core.api import World
@@ -43,7 +43,7 @@ def build_simulator(
             application.carry_out(turn)
     except (SimulatorError, StageError) as error:
         simulator.close()
-        raise SimulatorUnavailable(f"Isaac Sim runs, but the work cell could not be built: {error}") from error
+        raise SimulatorStartError(f"Isaac Sim runs, but the work cell could not be built: {error}") from error
     except BaseException:
         simulator.close()
         raise
