@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +12,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lerobot_writer import layout
+from lerobot_writer.column_spill import ColumnSpill
 from lerobot_writer.durable import flush, remove_folder, write_flushed
 from lerobot_writer.errors import DatasetExistsError, ResumeError, raise_all
 from lerobot_writer.schema import Schema
 from lerobot_writer.stats import Counts, Moments, exact_column, image_entry, vector_entry
-from lerobot_writer.tables import column_parts, read_histograms, read_table, tasks_jsonl, tasks_table, write_table
+from lerobot_writer.tables import (
+    column_values,
+    read_histograms,
+    read_table,
+    row_groups,
+    tasks_jsonl,
+    tasks_table,
+    write_table,
+)
 
 WRITER_FORMAT: Final = 1
 _FIRST_FILE: Final = ("chunk-000", "file-000")
@@ -120,25 +128,32 @@ def refresh_statistics(
 ) -> tuple[dict[str, Moments], dict[str, NDArray[np.float64]]]:
     """Recompute stats.json from all the data, one column at a time; returns moments and quantiles of the vectors."""
     entries: dict[str, dict[str, Any]] = {}
-    files = sorted(path for path in layout.numbered_files(root) if path.parts[0] == layout.DATA.name)
     moments, quantiles = {}, {}
-    for name, (dtype, dimensions) in schema.columns().items():
-
-        def parts(name: str = name) -> Iterator[NDArray[Any]]:
-            for file in files:
-                yield from column_parts(root / file, name)
-
-        try:
-            moments[name], quantiles[name] = exact_column(parts, contents.frames, dimensions, np.dtype(dtype).itemsize)
-        except (OSError, ValueError, LookupError, pa.ArrowException) as error:
-            raise ResumeError(f"{root} is damaged: column {name} of its data cannot be read: {error}") from error
-        entries[name] = vector_entry(moments[name], quantiles[name])
+    (root / layout.UNFINISHED).mkdir(exist_ok=True)
+    with ColumnSpill(root / layout.UNFINISHED, schema.columns()) as columns:
+        for file in layout.numbered_files(root, layout.DATA):
+            _spill(root, file, columns)
+        for name in columns.columns:
+            if columns.rows(name) != contents.frames:
+                found = f"{columns.rows(name)} rows, expected {contents.frames}"
+                raise ResumeError(f"{root} is damaged: column {name} of its data has {found}")
+            moments[name], quantiles[name] = exact_column(columns, name)
+            entries[name] = vector_entry(moments[name], quantiles[name])
     for key, counts in contents.histograms.items():
         entries[key] = image_entry(counts, contents.frames)
     replace_file(root, layout.STATS, stats_json(schema, entries))
     replace_file(root, layout.WRITER, writer_json(schema, repo_id, contents.episodes))
     remove_folder(root / layout.UNFINISHED)
     return moments, quantiles
+
+
+def _spill(root: Path, file: Path, columns: ColumnSpill) -> None:
+    try:
+        for table in row_groups(root / file):
+            for name in columns.columns:
+                columns.add(name, column_values(table, name))
+    except (ValueError, LookupError, pa.ArrowException) as error:
+        raise ResumeError(f"{root} is damaged: {file} cannot be read: {error}") from error
 
 
 def stats_json(schema: Schema, entries: dict[str, dict[str, Any]]) -> bytes:

@@ -57,10 +57,13 @@ def video_file(video_key: str, chunk: int, file: int) -> Path:
     return _numbered(VIDEOS / video_key, chunk, file, ".mp4")
 
 
-def numbered_files(root: Path) -> list[Path]:
-    """The files that a writer numbers, as they are found, relative to the root and sorted. Others are not ours."""
+def numbered_files(root: Path, *kinds: Path) -> list[Path]:
+    """The files that a writer numbers, as they are found, relative to the root and sorted. Others are not ours.
+
+    kinds: the folders to look in, such as DATA; all of them where none is named.
+    """
     found = []
-    for folder in (DATA, VIDEOS, EPISODES, HISTOGRAMS):
+    for folder in kinds or (DATA, VIDEOS, EPISODES, HISTOGRAMS):
         for path in (root / folder).rglob("*"):
             relative = path.relative_to(root)
             if _OUR_FILE.fullmatch(str(PurePosixPath(relative))):

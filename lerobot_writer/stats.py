@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any, Final
@@ -10,13 +10,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lerobot_writer.column_spill import ColumnSpill
+from lerobot_writer.quantiles import exact_quantiles
+
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 QUANTILES: Final = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 STATISTICS: Final = ("min", "max", "mean", "std", "count", *QUANTILES)
-
-_GATHER_BYTES: Final = 64 * 2**20  # of a column that is held at a time for its quantiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,37 +71,18 @@ def quantiles_of(values: NDArray[Any]) -> Array:
     return np.asarray(np.quantile(values.astype(np.float64), list(QUANTILES.values()), axis=0))
 
 
-def exact_column(
-    read_parts: Callable[[], Iterator[NDArray[Any]]], rows: int, dimensions: int, itemsize: int
-) -> tuple[Moments, Array]:
-    """Moments and quantiles, shape (5, D), of a column that is too long to be held whole.
-
-    read_parts: yields the column's parts in order, each of shape (n, D); called as often as needed.
-    """
-    at_once = max(1, min(dimensions, _GATHER_BYTES // max(1, rows * itemsize)))
-    moments, quantiles = [], []
-    for start in range(0, dimensions, at_once):
-        stop = min(start + at_once, dimensions)
-        gathered: NDArray[Any] | None = None
-        filled = 0
-        for part in read_parts():
-            if gathered is None:
-                gathered = np.empty((stop - start, rows), dtype=part.dtype)
-            gathered[:, filled : filled + len(part)] = part[:, start:stop].T
-            filled += len(part)
-        if gathered is None or filled != rows:
-            raise ValueError(f"the column has {filled} rows, expected {rows}")
-        for dimension in gathered:
-            moments.append(Moments.of(dimension[:, None]))
-            quantiles.append(quantiles_of(dimension[:, None]))
-    joined = Moments(
-        rows,
-        np.concatenate([m.minimum for m in moments]),
-        np.concatenate([m.maximum for m in moments]),
-        np.concatenate([m.mean for m in moments]),
-        np.concatenate([m.squared_deviations for m in moments]),
+def exact_column(columns: ColumnSpill, name: str) -> tuple[Moments, Array]:
+    """Moments and quantiles, shape (5, D), of a column with at least one row."""
+    moments: Moments | None = None
+    for block in columns.blocks(name):
+        part = Moments.of(block)
+        moments = part if moments is None else moments.merge(part)
+    if moments is None:
+        raise ValueError(f"column {name} has no rows")
+    quantiles = exact_quantiles(
+        lambda: columns.blocks(name), moments.count, moments.minimum, moments.maximum, list(QUANTILES.values())
     )
-    return joined, np.concatenate(quantiles, axis=1)
+    return moments, quantiles
 
 
 def count_pixels(rgb: NDArray[np.uint8], stride: int) -> Counts:

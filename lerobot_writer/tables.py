@@ -59,15 +59,20 @@ def data_table(schema: Schema, columns: Mapping[str, NDArray[Any]]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=arrow_schema)
 
 
-def column_parts(path: Path, column: str) -> Iterator[NDArray[Any]]:
-    """A data column, row group by row group, each of shape (n, D)."""
+def row_groups(path: Path) -> Iterator[pa.Table]:
+    """Of a parquet file, in order."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            array = file.read_row_group(group, columns=[column], use_threads=False).column(0).combine_chunks()
-            rows = len(array)
-            # Not flatten(), which loads pyarrow.compute: a row group just read begins at its values' begin.
-            flat = array.values if pa.types.is_fixed_size_list(array.type) else array
-            yield flat.to_numpy(zero_copy_only=False).reshape(rows, -1)
+            yield file.read_row_group(group, use_threads=False)
+
+
+def column_values(table: pa.Table, name: str) -> NDArray[Any]:
+    """A data column of a row group just read: shape (n, D)."""
+    array = table.column(name).combine_chunks()
+    # Not flatten(), which loads pyarrow.compute: a row group just read begins at its values' begin.
+    flat = array.values if pa.types.is_fixed_size_list(array.type) else array
+    values: NDArray[Any] = flat.to_numpy(zero_copy_only=False)
+    return values.reshape(len(array), -1)
 
 
 def tasks_table(tasks: Sequence[str]) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from writing import FPS, read_data, read_episodes, read_json, read_parquet
 
 from lerobot_writer import SimLeRobotWriter
+from lerobot_writer.column_spill import ColumnSpill
 from lerobot_writer.stats import Moments, count_pixels, exact_column, image_entry, quantiles_of
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
@@ -191,35 +192,38 @@ def test_moments_of_parts_are_those_of_the_whole(seed: int) -> None:
     np.testing.assert_allclose(merged.squared_deviations, np.square(x - x.mean(0)).sum(0), rtol=1e-9)
 
 
-@pytest.mark.parametrize("budget", [1, 3000, 10**9])
-@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.bool_])
-def test_a_column_read_in_several_passes_is_the_column_read_at_once(
-    monkeypatch: pytest.MonkeyPatch, budget: int, dtype: type[np.generic]
+@pytest.mark.parametrize("block_values", [7, 400, 2**20])
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_a_column_read_in_blocks_is_the_column_read_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, block_values: int, dtype: str
 ) -> None:
     rng = np.random.default_rng(3)
     x = (rng.normal(size=(300, 5)) * 100).astype(dtype)
-    passes = 0
-
-    def parts() -> Iterator[NDArray[Any]]:
-        nonlocal passes
-        passes += 1
-        yield from np.split(x, [1, 2, 117, 299])
-
-    monkeypatch.setattr("lerobot_writer.stats._GATHER_BYTES", budget)
-    moments, quantiles = exact_column(parts, 300, 5, x.dtype.itemsize)
+    monkeypatch.setattr("lerobot_writer.column_spill._BLOCK_VALUES", block_values)
+    monkeypatch.setattr("lerobot_writer.column_spill._IN_MEMORY_BYTES", 100)
+    with ColumnSpill(tmp_path, {"x": (dtype, 5)}) as columns:
+        for part in np.split(x, [1, 2, 117, 299]):
+            columns.add("x", part)
+        assert columns.rows("x") == 300
+        np.testing.assert_array_equal(np.concatenate(list(columns.blocks("x"))), x)
+        moments, quantiles = exact_column(columns, "x")
     whole = Moments.of(x)
-    for name in ("count", "minimum", "maximum", "mean", "squared_deviations"):
+    for name in ("count", "minimum", "maximum"):
         np.testing.assert_array_equal(getattr(moments, name), getattr(whole, name))
+    for name in ("mean", "squared_deviations"):
+        np.testing.assert_allclose(getattr(moments, name), getattr(whole, name), rtol=1e-12)
     np.testing.assert_array_equal(quantiles, quantiles_of(x))
     np.testing.assert_array_equal(quantiles, np.quantile(x.astype(np.float64), list(QUANTILES.values()), axis=0))
-    columns_at_once = min(5, max(1, budget // (300 * x.dtype.itemsize)))
-    assert passes == -(-5 // columns_at_once)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_column_of_another_length_is_not_accepted() -> None:
-    for rows in (2, 4):
-        with pytest.raises(ValueError, match=r"rows|broadcast"):
-            exact_column(lambda: iter([np.zeros((3, 1))]), rows, 1, 8)
+@pytest.mark.parametrize("values", [np.zeros((3, 2), np.float32), np.zeros((3, 1)), np.zeros(3, np.float32)])
+def test_rows_of_another_kind_do_not_get_into_a_column(tmp_path: Path, values: NDArray[Any]) -> None:
+    with ColumnSpill(tmp_path, {"x": ("float32", 1)}) as columns:
+        with pytest.raises(ValueError, match="column x is float32 of 1 dimensions"):
+            columns.add("x", values)
+        with pytest.raises(ValueError, match="no rows"):
+            exact_column(columns, "x")
 
 
 def test_image_histograms_are_kept_beside_the_data(root: Path) -> None:
