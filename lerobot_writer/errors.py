@@ -29,6 +29,10 @@ class ResumeError(WriterError):
     """The existing dataset cannot be continued: another schema, another writer at work, or damage."""
 
 
+class MergeError(WriterError):
+    """The datasets cannot be merged: they differ, or one is damaged. They stay as they were, and there is no output."""
+
+
 class EncodingError(WriterError):
     """A background video encoder failed; the message names camera and episode. Discard the episode to go on."""
 

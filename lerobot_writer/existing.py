@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,11 +16,11 @@ from lerobot_writer import layout
 from lerobot_writer.column_spill import ColumnSpill
 from lerobot_writer.durable import flush, remove_folder, write_flushed
 from lerobot_writer.errors import DatasetExistsError, ResumeError, raise_all
+from lerobot_writer.histogram_files import committed_files, episode_histograms
 from lerobot_writer.schema import Schema
 from lerobot_writer.stats import Counts, Moments, exact_column, image_entry, vector_entry
 from lerobot_writer.tables import (
     column_values,
-    read_histograms,
     read_table,
     row_groups,
     tasks_jsonl,
@@ -116,7 +117,7 @@ def reopen(root: Path, schema: Schema, repo_id: str) -> Contents:
     _require_same_schema(root, schema, repo_id, info)
     try:
         contents, keep = _read_contents(root, schema, info)
-    except (OSError, KeyError, pa.ArrowException) as error:
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise ResumeError(f"{root} is damaged: {error}") from error
     _forget_uncommitted(root, contents)
     _remove_left_overs(root, keep)
@@ -226,10 +227,14 @@ def _read_contents(root: Path, schema: Schema, info: dict[str, Any]) -> tuple[Co
             keep.add(layout.data_file(row["data/chunk_index"], row["data/file_index"]))
             for key in schema.video_keys:
                 keep.add(layout.video_file(key, row[f"videos/{key}/chunk_index"], row[f"videos/{key}/file_index"]))
-    histogram_files = [layout.histogram_file(*layout.chunk_and_file(e)) for e in range(episodes)]
+    problems = []
+    try:
+        histogram_files, _ = committed_files(root, episodes)
+    except ValueError as error:
+        histogram_files = []
+        problems.append(str(error))
     keep.update(histogram_files)
     missing = sorted(str(file) for file in keep if not (root / file).exists())
-    problems = []
     if missing:
         problems.append(f"missing {', '.join(missing[:5])}" + (f" and {len(missing) - 5} more" if missing[5:] else ""))
     if counted != episodes or rows is None:
@@ -243,8 +248,8 @@ def _read_contents(root: Path, schema: Schema, info: dict[str, Any]) -> tuple[Co
     raise_all(ResumeError, f"{root} is damaged or was extended by another tool", problems)
 
     histograms = {key: np.zeros((3, 256), dtype=np.int64) for key in schema.video_keys}
-    for file in histogram_files if schema.video_keys else []:
-        for key, counts in read_histograms(root / file).items():
+    for episode in islice(episode_histograms(root, histogram_files), episodes):
+        for key, counts in episode.items():
             histograms[key] += counts
     open_rows = rows if episodes % per_file else None
     return Contents(episodes, frames, tuple(tasks[:num_tasks]), open_rows, histograms), keep

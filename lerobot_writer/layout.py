@@ -37,6 +37,11 @@ def chunk_and_file(number: int) -> tuple[int, int]:
     return number // FILES_PER_CHUNK, number % FILES_PER_CHUNK
 
 
+def chunk_and_file_of(path: Path) -> tuple[int, int]:
+    """Of a numbered file."""
+    return int(path.parent.name.removeprefix("chunk-")), int(path.stem.removeprefix("file-"))
+
+
 def _numbered(folder: Path, chunk: int, file: int, suffix: str) -> Path:
     return folder / f"chunk-{chunk:03d}" / f"file-{file:03d}{suffix}"
 

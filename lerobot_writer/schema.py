@@ -150,6 +150,34 @@ class Schema:
         }
 
 
+def schema_of(info: Mapping[str, Any]) -> Schema:
+    """What `Schema.info` described. Raises SchemaError where it is something else."""
+    try:
+        features = info["features"]
+        cameras = [name for name, feature in features.items() if feature["dtype"] == "video"]
+        vectors = {
+            name: tuple(feature["names"])
+            for name, feature in features.items()
+            if feature["dtype"] == "float32" and feature["names"] is not None
+        }
+        height, width, _ = features[cameras[0]]["shape"] if cameras else (2, 2, 3)
+        video = features[cameras[0]]["info"] if cameras else {}
+        codec = (
+            VideoCodec(video["video.codec"], video["video.preset"], video["video.crf"], video["video.g"])
+            if cameras
+            else VideoCodec()
+        )
+        names = tuple(name.removeprefix(IMAGE_PREFIX) for name in cameras)
+        schema = Schema(info["fps"], info["robot_type"], vectors, names, width, height, codec)
+        told = schema.info(info["total_episodes"], info["total_frames"], info["total_tasks"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SchemaError(f"{layout.INFO} is not of this writer: {error!r}") from error
+    differing = [key for key in {*told, *info} if told.get(key) != info.get(key)]
+    if differing:
+        raise SchemaError(f"{layout.INFO} is not of this writer: {', '.join(sorted(differing))} changed")
+    return schema
+
+
 def is_text(value: object) -> bool:
     """Whether it is a str, not empty, that UTF-8 can hold; half a surrogate pair it cannot."""
     return isinstance(value, str) and value != "" and value.encode(errors="ignore").decode() == value

@@ -99,14 +99,6 @@ def histogram_table(histograms: Mapping[str, Counts]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=HISTOGRAM_SCHEMA)
 
 
-def read_histograms(path: Path) -> dict[str, Counts]:
-    histograms: dict[str, Counts] = {}
-    for row in read_table(path).to_pylist():
-        counts = histograms.setdefault(row["feature"], np.zeros((3, 256), dtype=np.int64))
-        counts[row["channel"]] = row["counts"]
-    return histograms
-
-
 def collector_columns(columns: Mapping[str, object], known: pa.Schema | None) -> list[tuple[str, Any, pa.DataType]]:
     """Name, value and type of the collector's own episode columns, checked.
 

@@ -28,6 +28,7 @@ from sim_service.heartbeat import Heartbeat
 from sim_service.job_store import JobStoreError
 from sim_service.kit_arguments import split_kit_arguments
 from sim_service.logs import set_up_service_logging
+from sim_service.merge_command import add_merge_flags, run_merge
 from sim_service.onlooker import Onlooker
 from sim_service.ports import Ports
 from sim_service.recorded import DatasetError, load_episode, open_dataset
@@ -70,6 +71,9 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     check.add_argument("dataset", type=Path)
     check.add_argument("--json", action="store_true", help="print the report as JSON")
 
+    merge = commands.add_parser("merge", help="make one dataset of the shards of a collection, without re-encoding")
+    add_merge_flags(merge)
+
     replayed = commands.add_parser("replay", help="run a recorded episode's actions again and compare the states")
     replayed.add_argument("dataset", type=Path)
     replayed.add_argument("episode", type=int)
@@ -100,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_remote(parsed)
         if parsed.command == "check":
             return _check(parsed.dataset, parsed.json)
+        if parsed.command == "merge":
+            return run_merge(parsed)
         if parsed.command == "replay":
             return _replay(parsed.dataset, parsed.episode)
         return _sheet(parsed.dataset, parsed.picture, parsed.episodes, parsed.width)

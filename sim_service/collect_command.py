@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import shlex
@@ -11,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any, Final
+from typing import Any
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -21,7 +20,7 @@ from lerobot_writer import DatasetExistsError, StorageError, WriterError
 from sim_service.collection import REPO_ID, Collection, step
 from sim_service.config import CollectConfig
 from sim_service.disk_space import require_free_disk
-from sim_service.exit_codes import BAD_ARGUMENTS, DONE, FAILED, TOO_FEW_EPISODES
+from sim_service.exit_codes import BAD_ARGUMENTS, DONE, FAILED, OF_THE_MACHINE, TOO_FEW_EPISODES
 from sim_service.ledger import LedgerError
 from sim_service.onlooker import Onlooker
 from sim_service.shard import Shard
@@ -30,8 +29,6 @@ from sim_service.simulators import SimulatorStartError, SimulatorUnavailable, op
 from sim_service.stop_request import StopRequest
 
 _log = logging.getLogger(__name__)
-
-_OF_THE_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
 
 def run_collect(config: CollectConfig, onlookers: Sequence[Onlooker] = ()) -> int:
@@ -91,7 +88,7 @@ def _say_nothing_is_left(config: CollectConfig, shard: Shard) -> None:
 def _is_of_the_machine(error: Exception) -> bool:
     """Whether another try, perhaps on another machine, may do."""
     told = error if isinstance(error, OSError) and error.errno else error.__cause__
-    return isinstance(error, SimulatorStartError) or getattr(told, "errno", None) in _OF_THE_MACHINE
+    return isinstance(error, SimulatorStartError) or getattr(told, "errno", None) in OF_THE_MACHINE
 
 
 def _collect(

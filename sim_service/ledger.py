@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ _COUNTED: Final = (
     "placement_error_m",
     "max_joint_speed_fraction",
 )
-_VERSIONS: Final = "versions"  # may differ on a resume: said, not refused
+VERSIONS: Final = "versions"  # may differ on a resume: said, not refused
 
 _log = logging.getLogger(__name__)
 
@@ -69,16 +69,15 @@ class Ledger:
         before = stored["configuration"]
         differences = [
             f"{key}: the dataset has {before.get(key)!r}, asked for {configuration.get(key)!r}"
-            for key in sorted({*before, *configuration} - {_VERSIONS})
-            if json.dumps(before.get(key)) != json.dumps(configuration.get(key))
+            for key in differing(before, configuration)
         ]
         if differences:
             raise LedgerError(f"cannot continue {root} with another configuration: {'; '.join(differences)}")
-        if before.get(_VERSIONS) != configuration.get(_VERSIONS):
+        if before.get(VERSIONS) != configuration.get(VERSIONS):
             _log.warning(
                 "the episodes so far were collected with %s, those to come with %s: their last bits may differ",
-                before.get(_VERSIONS),
-                configuration.get(_VERSIONS),
+                before.get(VERSIONS),
+                configuration.get(VERSIONS),
             )
 
     @staticmethod
@@ -89,17 +88,48 @@ class Ledger:
         if stored is not None and (root / "meta/info.json").exists():
             configuration = stored["configuration"]
         ledger = Ledger(root, configuration, num_episodes)
-        if stored is not None:
-            ledger._exhausted = {int(index): reasons for index, reasons in stored["exhausted"].items()}
-            for reasons in ledger._exhausted.values():
-                ledger._count_failures(reasons)
-        for file in sorted((root / "meta/episodes").glob("*/*.parquet")):
-            for row in _read_rows(file):
-                values = {name.removeprefix("collection/"): value for name, value in row.items()}
-                failed = values.pop("failed_attempts")
-                ledger._count(failures=failed.split(",") if failed else [], **values)
+        ledger._read(stored)
         ledger._save()
         return ledger
+
+    @staticmethod
+    def read(root: Path) -> Ledger:
+        """Of a collection as it is; nothing is written. Raises LedgerError where there is none."""
+        stored = _read(root)
+        if stored is None:
+            raise LedgerError(f"{root} has no {COLLECTION_FILE}: what it was collected with is unknown")
+        num_episodes = stored.get("num_episodes")
+        if type(num_episodes) is not int or num_episodes < 1:
+            raise LedgerError(f"{root / COLLECTION_FILE} does not say how many episodes were asked for")
+        ledger = Ledger(root, stored["configuration"], num_episodes)
+        ledger._read(stored)
+        return ledger
+
+    @staticmethod
+    def together(parts: Sequence[Ledger], num_episodes: int) -> Ledger:
+        """Of a dataset with all episodes of these, which must be of one configuration and in order."""
+        joined = Ledger(parts[0]._root, parts[0]._configuration, num_episodes)
+        for part in parts:
+            joined._done |= part._done
+            joined._exhausted |= part._exhausted
+            joined.failures.update(part.failures)
+            joined.attempts += part.attempts
+            joined.successes += part.successes
+            joined.successes_2cm += part.successes_2cm
+        return joined
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        return self._configuration
+
+    @property
+    def num_episodes(self) -> int:
+        """Asked for, those of all other shards included."""
+        return self._num_episodes
+
+    @property
+    def given_up(self) -> Sequence[int]:
+        return sorted(self._exhausted)
 
     @property
     def episodes(self) -> int:
@@ -157,6 +187,17 @@ class Ledger:
             "exhausted": sorted(self._exhausted),
         }
 
+    def _read(self, stored: Mapping[str, Any] | None) -> None:
+        if stored is not None:
+            self._exhausted = {int(index): reasons for index, reasons in stored["exhausted"].items()}
+            for reasons in self._exhausted.values():
+                self._count_failures(reasons)
+        for file in sorted((self._root / "meta/episodes").glob("*/*.parquet")):
+            for row in _read_rows(file):
+                values = {name.removeprefix("collection/"): value for name, value in row.items()}
+                failed = values.pop("failed_attempts")
+                self._count(failures=failed.split(",") if failed else [], **values)
+
     def _count(
         self,
         index: int,
@@ -182,21 +223,32 @@ class Ledger:
         self.attempts += len(reasons)
         self.failures.update(reasons)
 
-    def _save(self) -> None:
+    def content(self) -> bytes:
+        """Of meta/collection.json."""
         content = {
             "configuration": self._configuration,
             "num_episodes": self._num_episodes,
             "totals": self.totals(),
             "exhausted": {str(index): reasons for index, reasons in sorted(self._exhausted.items())},
         }
+        return (json.dumps(content, indent=2) + "\n").encode()
+
+    def _save(self) -> None:
         file = self._root / COLLECTION_FILE
         beside = file.with_suffix(".json.tmp")
         try:
-            write_flushed(beside, (json.dumps(content, indent=2) + "\n").encode())
+            write_flushed(beside, self.content())
             beside.replace(file)
             flush(file.parent)
         except OSError as error:
             raise LedgerError(f"cannot write {file}: {error}") from error
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The entries of two configurations that decide an episode's content and are not the same."""
+    return [
+        key for key in sorted({*one, *other} - {VERSIONS}) if json.dumps(one.get(key)) != json.dumps(other.get(key))
+    ]
 
 
 def _read_rows(file: Path) -> list[dict[str, Any]]:

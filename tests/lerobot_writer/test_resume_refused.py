@@ -192,9 +192,8 @@ def test_data_that_cannot_be_read_is_damage_too(root: Path, damage: str) -> None
         write_table(table.slice(1), path)
     else:
         write_table(table.drop_columns(["action"]), path)
-    with pytest.raises(
-        ResumeError, match=r"is damaged: (column .* of its data has 6 rows|data/.*file-001.parquet cannot be read)"
-    ):
+    told = r"is damaged: (column .* of its data has 6 rows|data/.*file-001.parquet cannot be read)"
+    with pytest.raises(ResumeError, match=told):
         open_writer(root, resume=True)
 
 

@@ -1,0 +1,125 @@
+"""The episode rows of a merged dataset, with the new indices and the statistics of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lerobot_writer import layout
+from lerobot_writer.errors import MergeError
+from lerobot_writer.merge_source import Source
+from lerobot_writer.schema import Schema
+from lerobot_writer.stats import STATISTICS, Moments, quantiles_of, vector_entry
+from lerobot_writer.tables import write_table
+
+Place = tuple[int, int]
+"""Chunk and file."""
+
+
+class EpisodeRows:
+    """Takes the sources' rows run by run: `begin` with those of a run, for each of its episodes `renumber` and `place`,
+    then `end`; at last `close`. Writes a file per 1000 episodes."""
+
+    def __init__(self, staging: Path, schema: Schema) -> None:
+        self._staging, self._video_keys, self._data_schema = staging, schema.video_keys, schema.data_schema()
+        self.episodes = 0
+        self.frames = 0
+        self._task_indices: dict[str, int] = {}
+        self._columns: pa.Schema | None = None
+        self._waiting: list[pa.Table] = []  # for a file to be full
+        self._written = 0
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(self._task_indices)
+
+    def begin(self, source: Source, table: pa.Table) -> None:
+        """table: the rows of episodes that follow each other in a source."""
+        if self._columns is None:
+            self._columns = table.schema
+        elif not table.schema.equals(self._columns):
+            differing = {field.name for field in {*table.schema} ^ {*self._columns}} or {"their order"}
+            raise MergeError(f"{source.root} has other episode columns: {', '.join(sorted(differing))}")
+        self._root, self._table = source.root, table
+        self._lengths: list[int] = table.column("length").to_pylist()
+        self._texts: list[list[str]] = table.column("tasks").to_pylist()
+        self._videos = {
+            key: [table.column(f"videos/{key}/{kind}_index").to_pylist() for kind in ("chunk", "file")]
+            for key in self._video_keys
+        }
+        self._new: dict[str, list[Any]] = {}
+
+    def length(self, at: int) -> int:
+        return self._lengths[at]
+
+    def video(self, at: int, key: str) -> Place:
+        """Where the source has the pictures of the run's episode number `at`."""
+        chunks, files = self._videos[key]
+        return chunks[at], files[at]
+
+    def renumber(self, at: int, data: pa.Table) -> pa.Table:
+        """The rows of the run's episode number `at` as the merged dataset has them. Raises MergeError where they have
+        other columns than the schema."""
+        if data.column_names != self._data_schema.names or data.schema.types != self._data_schema.types:
+            raise MergeError(f"{self._root} is damaged: its data has the columns {data.schema.to_string()}")
+        length = self._lengths[at]
+        (text,) = self._texts[at]
+        task = self._task_indices.setdefault(text, len(self._task_indices))
+        values = {
+            "episode_index": np.full(length, self.episodes, np.int64),
+            "index": np.arange(self.frames, self.frames + length, dtype=np.int64),
+            "task_index": np.full(length, task, np.int64),
+        }
+        arrays = [pa.array(values[name]) if name in values else data.column(name) for name in self._data_schema.names]
+        data = pa.Table.from_arrays(arrays, schema=self._data_schema)
+        for name, column in values.items():
+            entry = vector_entry(Moments.of(column[:, None]), quantiles_of(column[:, None]))
+            for statistic in STATISTICS:
+                self._set(f"stats/{name}/{statistic}", entry[statistic])
+        self._set("episode_index", self.episodes)
+        self._set("dataset_from_index", self.frames)
+        self._set("dataset_to_index", self.frames + length)
+        meta_at = layout.chunk_and_file(self.episodes // layout.EPISODES_PER_META_FILE)
+        self._set_place("meta/episodes", meta_at)
+        self.episodes += 1
+        self.frames += length
+        return data
+
+    def place(self, data_at: Place, videos_at: Mapping[str, Place]) -> None:
+        """Where the last one's rows and pictures went."""
+        self._set_place("data", data_at)
+        for key, at in videos_at.items():
+            self._set_place(f"videos/{key}", at)
+
+    def end(self) -> None:
+        """The run is over."""
+        table = self._table
+        for name, values in self._new.items():
+            position = table.column_names.index(name)
+            table = table.set_column(position, table.field(position), pa.array(values, table.field(position).type))
+        self._waiting.append(table)
+        while sum(part.num_rows for part in self._waiting) >= layout.EPISODES_PER_META_FILE:
+            self._write()
+
+    def close(self) -> None:
+        if self._waiting:
+            self._write()
+
+    def _write(self) -> None:
+        whole = pa.concat_tables(self._waiting)
+        table = whole.slice(0, layout.EPISODES_PER_META_FILE).combine_chunks()
+        write_table(table, self._staging / layout.episodes_file(*layout.chunk_and_file(self._written)))
+        rest = whole.slice(layout.EPISODES_PER_META_FILE)
+        self._waiting = [rest] if rest.num_rows else []
+        self._written += 1
+
+    def _set(self, name: str, value: object) -> None:
+        self._new.setdefault(name, []).append(value)
+
+    def _set_place(self, prefix: str, at: Place) -> None:
+        self._set(f"{prefix}/chunk_index", at[0])
+        self._set(f"{prefix}/file_index", at[1])
