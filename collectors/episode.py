@@ -15,9 +15,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from collectors.command_delay import CommandDelay
 from collectors.features import (
     GOAL_POSITION,
     OBJECT_POSE,
+    TRUE_STATE,
     ContinuousQuat,
     action_of_row,
     action_row,
@@ -27,8 +29,9 @@ from collectors.features import (
 from collectors.franka import FINGER_OPEN_M, HOME_RAD, JOINT_VELOCITY_LIMIT_RAD_S
 from collectors.geometry import Array, Pose, quat_rotate, rotation_angle
 from collectors.kinematics import fingertip_position
+from collectors.motion import LINEAR, Motion
 from collectors.objects import lowest_point_m
-from collectors.scene import TABLE_SURFACE_Z_M, Scene
+from collectors.scene import Scene
 from collectors.simulator import Action, Observation, Simulator, SimulatorError, Tick
 from collectors.task import Task
 from collectors.waypoints import Plan
@@ -121,7 +124,7 @@ class _Measured:
     segment_frames: list[int] = field(default_factory=list)
 
     def see(self, observation: Observation, scene: Scene) -> None:
-        height_m = lowest_point_m(scene.kind, observation.object_to_world) - TABLE_SURFACE_Z_M
+        height_m = lowest_point_m(scene.kind, observation.object_to_world) - scene.surface_z_m
         self.lifted_m = max(self.lifted_m, height_m)
         peaks = observation.arm_peak_rad_s
         self.speed_rad_s = max(self.speed_rad_s, float(peaks.max()))
@@ -153,6 +156,7 @@ def run_episode(
     *,
     episode_index: int,
     steps_per_segment: int,
+    motion: Motion = LINEAR,
     finish_failures: bool = False,
     progress: EpisodeProgress | None = None,
 ) -> Generator[Tick, None, EpisodeOutcome]:
@@ -166,7 +170,7 @@ def run_episode(
     try:
         return (
             yield from _episode(
-                simulator, task, plan, sink, episode_index, steps_per_segment, finish_failures, progress
+                simulator, task, plan, sink, episode_index, steps_per_segment, motion, finish_failures, progress
             )
         )
     finally:
@@ -180,11 +184,12 @@ def _episode(
     sink: FrameSink,
     episode_index: int,
     steps_per_segment: int,
+    motion: Motion,
     finish_failures: bool,
     progress: EpisodeProgress,
 ) -> Generator[Tick, None, EpisodeOutcome]:
     period_s = simulator.control_period_s
-    segments = plan.segments(steps_per_segment, period_s)
+    segments = plan.segments(steps_per_segment, period_s, motion)
     total = sum(len(segment.actions) for segment in segments)
     goal = np.asarray(plan.scene.goal_position_m)
     hand_quat, object_quat = ContinuousQuat(), ContinuousQuat()
@@ -196,6 +201,8 @@ def _episode(
     progress.phase, progress.frame, progress.frames = "SETTLE", 0, total
     observation = simulator.observe()
     start = Action(np.array(plan.scene.arm_rad), FINGER_OPEN_M)
+    delay = CommandDelay(start, plan.scene.plant.delay_ticks)
+    sensors = plan.noise.sensors()
     for tick in range(SETTLE_TICKS):
         observation = yield from advance(simulator, observation, start, images=tick == SETTLE_TICKS - 1)
 
@@ -205,25 +212,19 @@ def _episode(
         for planned in segment.actions:
             action = action_of_row(action_row(planned))  # what is recorded, in float32, is what is commanded
             last = frame == total - 1
+            state = state_row(observation, hand_quat(observation.hand_to_world.quat_wxyz))
+            object_row = pose_row(observation.object_to_world, object_quat(observation.object_to_world.quat_wxyz))
+            extra = {OBJECT_POSE: object_row, GOAL_POSITION: goal}
+            if plan.noise.observation:
+                extra[TRUE_STATE] = state
             sink.add_frame(
-                episode_index,
-                frame,
-                state_row(observation, hand_quat(observation.hand_to_world.quat_wxyz)),
-                action_row(action),
-                frame * period_s,
-                last,
-                extra={
-                    OBJECT_POSE: pose_row(
-                        observation.object_to_world, object_quat(observation.object_to_world.quat_wxyz)
-                    ),
-                    GOAL_POSITION: goal,
-                },
+                episode_index, frame, sensors.state(state), action_row(action), frame * period_s, last, extra=extra
             )
             for camera, rgb in observation.images.items():
-                sink.add_video_frame(camera, rgb)
+                sink.add_video_frame(camera, sensors.picture(rgb))
             frame += 1
             progress.frame = frame
-            observation = yield from advance(simulator, observation, action, images=not last)
+            observation = yield from advance(simulator, observation, delay(action), images=not last)
             measured.see(observation, plan.scene)
             weld.check(observation, plan.scene)
         reached_m = observation.hand_to_world.position
@@ -247,7 +248,7 @@ def _episode(
     home = Action(np.array(HOME_RAD), FINGER_OPEN_M)
     for tick in range(MAX_JUDGE_TICKS):
         before = observation.object_to_world.position
-        observation = yield from advance(simulator, observation, home, images=False)
+        observation = yield from advance(simulator, observation, delay(home), images=False)
         still = float(np.linalg.norm(observation.object_to_world.position - before)) < STILL_M
         at_home = float(np.abs(observation.arm_rad - home.arm_rad).max()) < HOME_REACHED_RAD
         if tick + 1 >= MIN_JUDGE_TICKS and still and at_home:

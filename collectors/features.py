@@ -35,11 +35,20 @@ ACTION_NAMES: Final = (*(f"action_joint_{i}" for i in range(NUM_ARM_JOINTS)), "a
 
 OBJECT_POSE: Final = "privileged.object_pose"
 GOAL_POSITION: Final = "privileged.goal_position"
+TRUE_STATE: Final = "privileged.state"
+
+Features = Mapping[str, tuple[tuple[int, ...], tuple[str, ...]]]
 # Ground truth. Never named observation.* or action*: LeRobot makes any such feature a policy input.
-EXTRA_FEATURES: Final[Mapping[str, tuple[tuple[int, ...], tuple[str, ...]]]] = {
+EXTRA_FEATURES: Final[Features] = {
     OBJECT_POSE: ((7,), ("x", "y", "z", "quat_w", "quat_x", "quat_y", "quat_z")),
     GOAL_POSITION: ((3,), ("x", "y", "z")),
 }
+
+
+def extra_features(noisy_state: bool) -> Features:
+    """Name to shape and names. noisy_state: whether observation.state is measured, so that the truth stands beside
+    it."""
+    return {**EXTRA_FEATURES, TRUE_STATE: ((len(STATE_NAMES),), STATE_NAMES)} if noisy_state else EXTRA_FEATURES
 
 
 def state_row(observation: Observation, eef_quat_wxyz: Array) -> Row:

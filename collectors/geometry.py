@@ -121,6 +121,24 @@ def quat_from_matrix(rotation: ArrayLike) -> Array:
     return -q if q[0] < 0 else q
 
 
+def rotation_vector(quat_wxyz: ArrayLike) -> Array:
+    """Axis times angle [rad], shape (3,), by the shorter way round."""
+    q = np.asarray(quat_wxyz, dtype=np.float64)
+    q = -q if q[0] < 0 else q
+    sine = float(np.linalg.norm(q[1:]))
+    if sine == 0.0:
+        return np.zeros(3)
+    return np.asarray(q[1:] / sine * 2 * np.arctan2(sine, q[0]))
+
+
+def quat_slerp(a_wxyz: ArrayLike, b_wxyz: ArrayLike, part: float) -> Array:
+    """The orientation that has turned `part` of the shorter way from a to b, at even speed."""
+    vector = rotation_vector(quat_multiply(b_wxyz, quat_conjugate(a_wxyz)))
+    angle = float(np.linalg.norm(vector))
+    a = np.asarray(a_wxyz, dtype=np.float64)
+    return quat_multiply(quat_about_axis(vector, part * angle), a) if angle else a
+
+
 def rotation_angle(a_wxyz: ArrayLike, b_wxyz: ArrayLike) -> float:
     """The angle [rad] between two orientations, 0 to pi; exact near zero."""
     relative = quat_multiply(quat_conjugate(a_wxyz), b_wxyz)

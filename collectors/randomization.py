@@ -24,7 +24,8 @@ class RandomizationError(ValueError):
 
 @dataclass(frozen=True)
 class Randomization:
-    """Ranges are (least, most), drawn evenly; bounds are the most that a value departs from its nominal one, either way.
+    """Ranges are (least, most), drawn evenly; bounds are the most that a value departs from its nominal one, either
+    way.
 
     A single value for a range, or 0 for a bound, switches an axis off. `curriculum_episodes` scales every range from
     its nominal value to all of it over the first that many episode indices; 0 means all of it from the start.
@@ -64,6 +65,8 @@ class Randomization:
 
     def scaled(self, part: float) -> Randomization:
         """Every range from its nominal value to `part` of what it is; part: 0 to 1."""
+        if part >= 1:
+            return self
         nominal = Randomization()
         values: dict[str, Any] = {}
         for name in _RANGES:
@@ -71,7 +74,8 @@ class Randomization:
             centre = getattr(nominal, name)[0]
             values[name] = (centre + part * (least - centre), centre + part * (most - centre))
         for name in _BOUNDS:
-            values[name] = part * getattr(self, name)
+            centre = getattr(nominal, name)
+            values[name] = centre + part * (getattr(self, name) - centre)
         for name in _COUNTS:
             least, most = getattr(self, name)
             values[name] = (round(part * least), round(part * most))
@@ -113,21 +117,24 @@ def _read(name: str, value: object, problems: list[str]) -> Any:
             return tuple(value)
         problems.append(f"{name} must be a list of {', '.join(TEXTURES)}, got {value!r}")
     elif name in _RANGES or name in _COUNTS:
-        kinds = (int,) if name in _COUNTS else (int, float)
-        pair = value if isinstance(value, list | tuple) else [value, value]
-        if len(pair) == 2 and all(type(number) in kinds and math.isfinite(number) for number in pair):
-            return tuple(pair) if name in _COUNTS else (float(pair[0]), float(pair[1]))
-        number = "integer" if name in _COUNTS else "number"
-        problems.append(f"{name} must be an {number} or [least, most], got {value!r}")
+        pair: Sequence[Any] = value if isinstance(value, list | tuple) else [value, value]
+        wanted = "an integer" if name in _COUNTS else "a number"
+        if len(pair) == 2 and all(_is_number(number, whole=name in _COUNTS) for number in pair):
+            return (pair[0], pair[1]) if name in _COUNTS else (float(pair[0]), float(pair[1]))
+        problems.append(f"{name} must be {wanted} or [least, most], got {value!r}")
     elif name == "curriculum_episodes":
         if type(value) is int:
             return value
         problems.append(f"{name} must be an integer, got {value!r}")
     else:
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, int | float) and _is_number(value, whole=False):
             return float(value)
         problems.append(f"{name} must be a number, got {value!r}")
     return None
+
+
+def _is_number(value: object, whole: bool) -> bool:
+    return type(value) is int or (not whole and type(value) is float and math.isfinite(value))
 
 
 def _problems(values: Mapping[str, Any]) -> list[str]:

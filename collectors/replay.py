@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from collectors.command_delay import CommandDelay
 from collectors.episode import SETTLE_TICKS, advance
 from collectors.features import ContinuousQuat, Row, action_of_row, state_row
 from collectors.franka import FINGER_OPEN_M
@@ -39,6 +40,7 @@ def replay(simulator: Simulator, episode: RecordedEpisode) -> Generator[Tick, No
         simulator.reset(episode.scene)
         observation = simulator.observe()
         start = Action(np.array(episode.scene.arm_rad), FINGER_OPEN_M)
+        delay = CommandDelay(start, episode.scene.plant.delay_ticks)
         for _ in range(SETTLE_TICKS):
             observation = yield from advance(simulator, observation, start, images=False)
         for frame, action in enumerate(episode.actions):
@@ -47,7 +49,7 @@ def replay(simulator: Simulator, episode: RecordedEpisode) -> Generator[Tick, No
             elif frame == episode.detach_frame:
                 simulator.detach()
             rows.append(state_row(observation, quat(observation.hand_to_world.quat_wxyz)))
-            observation = yield from advance(simulator, observation, action_of_row(action), images=False)
+            observation = yield from advance(simulator, observation, delay(action_of_row(action)), images=False)
     finally:
         simulator.detach()
     return np.stack(rows)

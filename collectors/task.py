@@ -11,6 +11,7 @@ from collectors.geometry import Array, Pose
 from collectors.objects import ObjectKind
 from collectors.scene import Scene
 from collectors.tasks.pick_place import Judgement, PickPlace
+from collectors.variation import Variation
 from collectors.waypoints import Plan
 
 
@@ -20,8 +21,9 @@ class Task(Protocol):
     @property
     def name(self) -> str: ...
 
-    def draw(self, rng: np.random.Generator) -> Plan:
-        """The plan of one episode, a function of the generator's state alone. Raises UnreachableError."""
+    def draw(self, rng: np.random.Generator, variation: Variation) -> Plan:
+        """The plan of one episode, a function of the generator's state and of the variation alone. Raises
+        UnreachableError."""
 
     def judge(self, scene: Scene, object_to_world: Pose, arm_rad: Array, grasped: bool, lifted_m: float) -> Judgement:
         """What came of an episode, see `Judgement`.
