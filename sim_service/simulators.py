@@ -41,11 +41,14 @@ class ApplicationSettings:
 
 @dataclass(frozen=True)
 class SimulatorSettings:
-    """fps: control and camera rate [1/s], a divisor of the physics rate of 120 Hz."""
+    """fps: control and camera rate [1/s], a divisor of the physics rate of 120 Hz. num_distractors: that a scene of this
+    run may have at most. textured_table: whether its tables may have textures."""
 
     fps: int = 30
     use_ycb: bool = False
     render_preset: RenderPreset = "default"
+    num_distractors: int = 0
+    textured_table: bool = False
 
     def __post_init__(self) -> None:
         physics_rate = round(1 / PHYSICS_PERIOD_S)

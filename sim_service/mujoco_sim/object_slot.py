@@ -8,7 +8,10 @@ import mujoco
 import numpy as np
 
 from collectors.geometry import Pose
-from collectors.objects import ObjectKind
+from collectors.objects import CUBE, ObjectKind
+from collectors.scene import Scene
+from sim_service.mujoco_sim.geom_size import resize_geom
+from sim_service.mujoco_sim.inertia import solid_inertia
 from sim_service.mujoco_sim.objects_mjcf import PARKED_GROUP, TINTED_MATERIAL, VISIBLE_GROUP, weld_name
 
 # Behind the robot and below the floor: nothing is there.
@@ -32,12 +35,29 @@ class ObjectSlot:
         self._drawn_geoms = geoms[model.geom_contype[geoms] == 0]
         self._tinted_geoms = geoms[model.geom_matid[geoms] == model.material(TINTED_MATERIAL).id]
         x, y, z = _PARKING_M
+        self._now = kind.size_m, kind.mass_kg
         self._parking = Pose((x, y + number * _PARKING_SPACING_M, z))
 
-    def place(self, model: mujoco.MjModel, data: mujoco.MjData, pose: Pose, rgb: tuple[float, float, float]) -> None:
+    def place(self, model: mujoco.MjModel, data: mujoco.MjData, scene: Scene) -> None:
         self._set_present(model, present=True)
-        model.geom_rgba[self._tinted_geoms, :3] = rgb
-        self._move(model, data, pose)
+        model.geom_rgba[self._tinted_geoms, :3] = scene.object_rgb
+        model.geom_friction[self._solid_geoms, 0] = scene.friction
+        self._move(model, data, scene.object_pose)
+
+    def adapt(self, model: mujoco.MjModel, kind: ObjectKind) -> bool:
+        """Give the object the size and mass of `kind`; returns whether they are others than before. A mass enters into
+        what MuJoCo derives from it (`mj_setConst`). Raises ValueError for an object whose size is part of its look."""
+        if (kind.size_m, kind.mass_kg) == self._now:
+            return False
+        if kind.size_m != self.kind.size_m and kind.name != CUBE.name:
+            raise ValueError(f"the size of {kind.name} is fixed: {self.kind.size_m} m, got {kind.size_m} m")
+        if kind.name == CUBE.name:
+            for geom in (*self._solid_geoms, *self._drawn_geoms):
+                resize_geom(model, int(geom), kind.size_m)
+        model.body_mass[self.body_id] = kind.mass_kg
+        model.body_inertia[self.body_id] = solid_inertia(kind.size_m, kind.mass_kg, kind.shape == "cylinder")
+        self._now = kind.size_m, kind.mass_kg
+        return True
 
     def park(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         self._set_present(model, present=False)

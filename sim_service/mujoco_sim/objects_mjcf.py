@@ -11,6 +11,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from collectors.objects import ObjectKind
+from sim_service.mujoco_sim.inertia import solid_inertia
 from sim_service.mujoco_sim.mjcf import element
 from sim_service.mujoco_sim.panda_mjcf import COLLISION_GROUP, HAND_BODY
 
@@ -43,7 +44,12 @@ def object_body(kind: ObjectKind) -> Element:
     return element(
         "body",
         element("freejoint", name=kind.name),
-        element("inertial", mass=kind.mass_kg, pos=(0, 0, 0), diaginertia=_solid_inertia(kind)),
+        element(
+            "inertial",
+            mass=kind.mass_kg,
+            pos=(0, 0, 0),
+            diaginertia=solid_inertia(kind.size_m, kind.mass_kg, kind.shape == "cylinder"),
+        ),
         *_collision(kind),
         *visible,
         name=kind.name,
@@ -64,16 +70,6 @@ def grasp_weld(kind: ObjectKind) -> Element:
 
 def weld_name(kind: ObjectKind) -> str:
     return f"grasp_{kind.name}"
-
-
-def _solid_inertia(kind: ObjectKind) -> tuple[float, float, float]:
-    """Principal moments [kg m^2] of a solid of even density."""
-    x, y, z = kind.size_m
-    twelfth = kind.mass_kg / 12
-    if kind.shape == "cylinder":
-        across = twelfth * (0.75 * x * x + z * z)  # 3 r^2 = 0.75 d^2
-        return across, across, kind.mass_kg * x * x / 8
-    return twelfth * (y * y + z * z), twelfth * (x * x + z * z), twelfth * (x * x + y * y)
 
 
 def _collision(kind: ObjectKind) -> tuple[Element, ...]:

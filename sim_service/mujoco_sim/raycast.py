@@ -46,6 +46,9 @@ class RaycastRenderer:
             for camera, rays in zip(self._cameras, self._rays, strict=True)
         }
 
+    def update_texture(self, number: int) -> None:
+        """Rays see a material's colour, not its texture."""
+
     def close(self) -> None:
         self._rays = []
 

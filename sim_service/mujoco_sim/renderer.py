@@ -59,6 +59,11 @@ class GlRenderer:
             images[camera.name] = self._from_below[index][::-1].copy()
         return images
 
+    def update_texture(self, number: int) -> None:
+        """The model has other pixels in a texture now."""
+        self._gl.make_current()
+        mujoco.mjr_uploadTexture(self._model, self._context, number)
+
     def close(self) -> None:
         self._gl.make_current()
         self._context.free()

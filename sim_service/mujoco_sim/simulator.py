@@ -37,12 +37,16 @@ class MujocoSimulator:
         """Without OpenGL pictures are ray cast, which is slow; the log says so, and how to get OpenGL."""
         gl = check_gl()
         self._mujoco = mujoco = import_mujoco(gl)
-        from sim_service.mujoco_sim.object_slot import ObjectSlot  # these two import mujoco, which must not come first
+        # These import mujoco, which must not come first.
+        from sim_service.mujoco_sim.distractor_slot import DistractorSlot
+        from sim_service.mujoco_sim.object_slot import ObjectSlot
         from sim_service.mujoco_sim.raycast import RAYCAST_QUALITY, RaycastRenderer
+        from sim_service.mujoco_sim.surroundings import Surroundings
 
         self._settings = settings
         quality = QUALITY[settings.render_preset] if gl.backend else RAYCAST_QUALITY
-        self._model = mujoco.MjModel.from_xml_string(scene_xml(settings.objects, CAMERAS, quality))
+        xml = scene_xml(settings.objects, CAMERAS, quality, settings.num_distractors, settings.textured_table)
+        self._model = mujoco.MjModel.from_xml_string(xml)
         self._data = mujoco.MjData(self._model)
         if gl.backend:
             from sim_service.mujoco_sim.renderer import GlRenderer
@@ -59,6 +63,8 @@ class MujocoSimulator:
         }
         self._inner_steps = round(self.control_period_s / PHYSICS_PERIOD_S) * INNER_STEPS_PER_PHYSICS_PERIOD
         self._slots = [ObjectSlot(self._model, kind, number) for number, kind in enumerate(settings.objects)]
+        self._distractors = [DistractorSlot(self._model, slot) for slot in range(settings.num_distractors)]
+        self._surroundings = Surroundings(self._model, CAMERAS)
         self._hand = int(self._model.body(HAND_BODY).id)
         self._goal = int(self._model.body(GOAL_BODY).mocapid[0])
         self._arm = np.array([self._model.joint(name).qposadr[0] for name in ARM_JOINTS])
@@ -90,16 +96,29 @@ class MujocoSimulator:
 
     def reset(self, scene: Scene) -> None:
         self._refuse_if_closed()
-        slot = next((slot for slot in self._slots if slot.kind == scene.kind), None)
+        slot = next((slot for slot in self._slots if slot.kind.name == scene.kind.name), None)
         if slot is None:
             names = ", ".join(kind.name for kind in self.objects)
             raise ObjectError(f"object {scene.kind.name!r} is not part of this run; its objects: {names}")
         arm_rad = checked_arm(scene.arm_rad)
+        distractors = {distractor.slot: distractor for distractor in scene.distractors}
+        missing = distractors.keys() - range(len(self._distractors))
+        if missing:
+            raise ObjectError(
+                f"distractors {sorted(missing)} are not part of this run, which has {len(self._distractors)}"
+            )
+        self._adapt(slot, scene)
         self._mujoco.mj_resetData(self._model, self._data)
         for other in self._slots:
             if other is not slot:
                 other.park(self._model, self._data)
-        slot.place(self._model, self._data, scene.object_pose, scene.object_rgb)
+        slot.place(self._model, self._data, scene)
+        for thing in self._distractors:
+            distractor = distractors.get(thing.slot)
+            if distractor is None:
+                thing.park(self._model, self._data)
+            else:
+                thing.place(self._model, self._data, distractor)
         self._data.mocap_pos[self._goal] = scene.goal_position_m
         self._data.qpos[self._arm] = arm_rad
         self._data.ctrl[self._arm_servos] = arm_rad
@@ -110,6 +129,17 @@ class MujocoSimulator:
         self._ticks = 0
         self._peak[:] = 0.0
         self._images = None
+
+    def _adapt(self, slot: ObjectSlot, scene: Scene) -> None:
+        """Make the model what the scene says. What MuJoCo derives from masses is derived anew where they changed."""
+        if self._surroundings.set_up(scene) and self._surroundings.texture is not None:
+            self._renderer.update_texture(self._surroundings.texture)
+        changed = [slot.adapt(self._model, scene.kind)]
+        changed += [self._distractors[d.slot].adapt(self._model, d.size_m) for d in scene.distractors]
+        if any(changed):
+            extent, centre = self._model.stat.extent, self._model.stat.center.copy()  # which the pictures depend on
+            self._mujoco.mj_setConst(self._model, self._data)
+            self._model.stat.extent, self._model.stat.center[:] = extent, centre
 
     def command(self, action: Action) -> None:
         self._in_scene()

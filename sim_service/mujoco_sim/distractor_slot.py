@@ -1,0 +1,63 @@
+"""One distractor of the run inside the model: put into the scene, or parked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import mujoco
+
+from collectors.distractors import SLOT_SHAPES
+from collectors.geometry import Pose
+from collectors.scene import Distractor
+from sim_service.mujoco_sim.distractors_mjcf import DENSITY_KG_M3, distractor_name
+from sim_service.mujoco_sim.geom_size import resize_geom
+from sim_service.mujoco_sim.inertia import solid_inertia
+from sim_service.mujoco_sim.objects_mjcf import PARKED_GROUP
+
+_PARKING_M: Final = (-3.0, 5.0, -1.0)
+_SPACING_M: Final = 0.5
+_FILL: Final = {"box": 1.0, "cylinder": 0.7853981633974483}  # of the bounding box: pi / 4
+
+
+class DistractorSlot:
+    """Like an object's: a parked one is not drawn, has no contacts and no weight."""
+
+    def __init__(self, model: mujoco.MjModel, slot: int) -> None:
+        self.slot = slot
+        self._body = int(model.body(distractor_name(slot)).id)
+        self._geom = int(model.geom(distractor_name(slot)).id)
+        self._address = int(model.joint(distractor_name(slot)).qposadr[0])
+        self._size_m: tuple[float, float, float] | None = None
+        x, y, z = _PARKING_M
+        self._parking = Pose((x, y + slot * _SPACING_M, z))
+
+    def adapt(self, model: mujoco.MjModel, size_m: tuple[float, float, float]) -> bool:
+        """Give it that size, and the mass of its density; returns whether they are others than before."""
+        if size_m == self._size_m:
+            return False
+        shape = SLOT_SHAPES[self.slot]
+        resize_geom(model, self._geom, size_m)
+        mass_kg = DENSITY_KG_M3 * size_m[0] * size_m[1] * size_m[2] * _FILL[shape]
+        model.body_mass[self._body] = mass_kg
+        model.body_inertia[self._body] = solid_inertia(size_m, mass_kg, shape == "cylinder")
+        self._size_m = size_m
+        return True
+
+    def place(self, model: mujoco.MjModel, data: mujoco.MjData, distractor: Distractor) -> None:
+        self._set_present(model, present=True)
+        model.geom_rgba[self._geom] = (*distractor.rgb, 1.0)
+        self._move(data, distractor.pose)
+
+    def park(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        self._set_present(model, present=False)
+        self._move(data, self._parking)
+
+    def _set_present(self, model: mujoco.MjModel, present: bool) -> None:
+        model.geom_group[self._geom] = 0 if present else PARKED_GROUP
+        model.geom_contype[self._geom] = int(present)
+        model.geom_conaffinity[self._geom] = int(present)
+        model.body_gravcomp[self._body] = 0.0 if present else 1.0
+
+    def _move(self, data: mujoco.MjData, pose: Pose) -> None:
+        data.qpos[self._address : self._address + 3] = pose.position
+        data.qpos[self._address + 3 : self._address + 7] = pose.quat_wxyz

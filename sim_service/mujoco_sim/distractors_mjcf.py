@@ -1,0 +1,37 @@
+"""The distractors of a run as MJCF: free bodies whose size changes from episode to episode."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+
+from collectors.distractors import SLOT_SHAPES
+from sim_service.mujoco_sim.mjcf import element
+
+DENSITY_KG_M3 = 800.0  # of wood or plastic
+
+_FRICTION = (1.0, 0.01, 0.001)
+
+
+def distractor_name(slot: int) -> str:
+    return f"distractor_{slot}"
+
+
+def distractor_body(slot: int) -> Element:
+    """One geom, which is both solid and drawn. Its size is a nominal one."""
+    half_m = 0.02
+    size = (half_m, half_m) if SLOT_SHAPES[slot] == "cylinder" else (half_m,) * 3
+    return element(
+        "body",
+        element("freejoint", name=distractor_name(slot)),
+        element(
+            "geom",
+            name=distractor_name(slot),
+            type=SLOT_SHAPES[slot],
+            size=size,
+            density=DENSITY_KG_M3,
+            friction=_FRICTION,
+            condim=4,
+            material="object_tinted",
+        ),
+        name=distractor_name(slot),
+    )

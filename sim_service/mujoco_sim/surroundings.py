@@ -1,0 +1,98 @@
+"""What a scene changes of the compiled model besides its objects: table, lights, cameras, servos."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import mujoco
+import numpy as np
+
+from collectors.cameras import Camera
+from collectors.geometry import Array, quat_about_axis, quat_from_matrix, quat_multiply, quat_rotate
+from collectors.scene import Light, Plant, Scene, Table
+from collectors.table_texture import table_texture
+from sim_service.mujoco_sim import lighting
+from sim_service.mujoco_sim.panda_mjcf import ARM_JOINTS, FINGER_JOINTS
+from sim_service.mujoco_sim.scene_mjcf import TABLE_GEOM, TABLE_LEG_GEOMS, TABLE_TEXTURE, key_light_position
+
+
+class Surroundings:
+    """`set_up` makes the model what the scene says, whatever it was before."""
+
+    def __init__(self, model: mujoco.MjModel, cameras: Sequence[Camera]) -> None:
+        """model: as it was compiled. cameras: of the run."""
+        self._model, self._cameras = model, tuple(cameras)
+        self._table = [int(model.geom(name).id) for name in (TABLE_GEOM, *TABLE_LEG_GEOMS)]
+        self._table_m = model.geom_pos[self._table].copy()
+        self._wood = int(model.material("wood").id)
+        textures = [number for number in range(model.ntex) if model.texture(number).name == TABLE_TEXTURE]
+        self._texture = textures[0] if textures else None
+        self._servos = [int(model.actuator(name).id) for name in (*ARM_JOINTS, *FINGER_JOINTS)]
+        self._gains = model.actuator_gainprm[self._servos].copy()
+        self._biases = model.actuator_biasprm[self._servos].copy()
+        self._key = int(model.light("key").id)
+        self._shown: tuple[Table, Light, tuple[Camera, ...]] | None = None
+
+    @property
+    def texture(self) -> int | None:
+        """Number of the texture that `set_up` may change; None where the run has none."""
+        return self._texture
+
+    def set_up(self, scene: Scene) -> bool:
+        """Returns whether the texture is another one now."""
+        cameras = scene.cameras or self._cameras
+        before, self._shown = self._shown, (scene.table, scene.light, cameras)
+        self._set_plant(scene.plant)
+        if before == self._shown:
+            return False
+        self._set_light(scene.light)
+        for camera in cameras:
+            self._set_camera(camera)
+        return self._set_table(scene.table, None if before is None else before[0])
+
+    def _set_table(self, table: Table, before: Table | None) -> bool:
+        model = self._model
+        model.geom_pos[self._table] = self._table_m + (0.0, 0.0, table.height_m)
+        if self._texture is None:
+            if table.texture != "plain":
+                raise ValueError(f"the table's texture {table.texture!r} needs a run with textures")
+            model.mat_rgba[self._wood, :3] = table.rgb
+            return False
+        if table == before:
+            return False
+        pixels = table_texture(table)
+        address, size = int(model.tex_adr[self._texture]), pixels.size
+        model.tex_data[address : address + size] = pixels.reshape(-1)
+        return True
+
+    def _set_light(self, light: Light) -> None:
+        model = self._model
+        turn_x, turn_y = light.turn_rad
+        turn = quat_multiply(quat_about_axis((1, 0, 0), turn_x), quat_about_axis((0, 1, 0), turn_y))
+        direction = quat_rotate(turn, lighting.KEY_DIRECTION) if any(light.turn_rad) else lighting.KEY_DIRECTION
+        tint = light.intensity * np.asarray(light.rgb)
+        model.light_dir[self._key] = direction
+        model.light_pos[self._key] = key_light_position(direction)
+        model.light_diffuse[self._key] = lighting.KEY_DIFFUSE * tint
+        model.light_specular[self._key] = lighting.KEY_SPECULAR * tint
+        model.vis.headlight.ambient[:] = lighting.AMBIENT * tint
+        model.vis.headlight.diffuse[:] = lighting.HEADLIGHT_DIFFUSE * tint
+
+    def _set_camera(self, camera: Camera) -> None:
+        model, number = self._model, int(self._model.camera(camera.name).id)
+        model.cam_pos[number] = camera.position_m
+        model.cam_quat[number] = camera_quat(camera)
+        model.cam_fovy[number] = math.degrees(camera.vertical_fov_rad)
+
+    def _set_plant(self, plant: Plant) -> None:
+        self._model.actuator_gainprm[self._servos] = plant.gain * self._gains
+        self._model.actuator_biasprm[self._servos] = plant.gain * self._biases
+
+
+def camera_quat(camera: Camera) -> Array:
+    """Orientation in the parent's frame of a camera in MuJoCo's axes: x right, y up, looking along -z."""
+    forward = np.asarray(camera.forward) / np.linalg.norm(camera.forward)
+    up = np.asarray(camera.up) - forward * float(np.asarray(camera.up) @ forward)
+    up = up / np.linalg.norm(up)
+    return quat_from_matrix(np.stack([np.cross(forward, up), up, -forward], axis=1))
