@@ -37,6 +37,7 @@ from sim_service.serve_command import run_service
 from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config
 from sim_service.shard_report import ShardReport
 from sim_service.simulators import SimulatorStartError, SimulatorUnavailable, end_process, open_simulator
+from sim_service.status_command import add_status_flags, run_status
 from sim_service.stop_request import EXIT_CODES, StopRequest
 from sim_service.wiring import open_service, running_page
 
@@ -64,12 +65,20 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         add_remote_flags(remote)
     doctor = commands.add_parser("doctor", help="try whatever the collector relies on, and say what holds")
     add_doctor_flags(doctor)
+    manifest = commands.add_parser("manifest", help="print an instance of the service for Kubernetes")
+    if asked == "manifest":
+        from sim_service.manifest_command import add_manifest_flags
+
+        add_manifest_flags(manifest)
     if asked in ("collect", "serve", "doctor"):
         apply_environment({"collect": collect, "serve": serve, "doctor": doctor}[asked])
 
     check = commands.add_parser("check", help="check a dataset against every rule of the format")
     check.add_argument("dataset", type=Path)
     check.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    status = commands.add_parser("status", help="sum the shards of a collection up, or wait for them")
+    add_status_flags(status)
 
     merge = commands.add_parser("merge", help="make one dataset of the shards of a collection, without re-encoding")
     add_merge_flags(merge)
@@ -104,6 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_remote(parsed)
         if parsed.command == "check":
             return _check(parsed.dataset, parsed.json)
+        if parsed.command == "manifest":
+            from sim_service.manifest_command import run_manifest
+
+            return run_manifest(parsed)
+        if parsed.command == "status":
+            return run_status(parsed)
         if parsed.command == "merge":
             return run_merge(parsed)
         if parsed.command == "replay":
@@ -214,6 +229,9 @@ def run() -> NoReturn:
         code = main()
     except KeyboardInterrupt:  # of a command that keeps nothing
         code = EXIT_CODES[signal.SIGINT]
+    except BrokenPipeError:  # whoever read our output has enough of it
+        sys.stdout = sys.stderr
+        code = 128 + signal.SIGPIPE
     except Exception:
         traceback.print_exc()
         code = FAILED

@@ -18,7 +18,7 @@ ALLOWED = {
 THIRD_PARTIES = {
     "lerobot_writer": {"numpy", "pyarrow", "av"},
     "collectors": {"numpy"},
-    "sim_service": {"numpy", "pyarrow", "av", "mujoco", "imageio", "tqdm"},
+    "sim_service": {"numpy", "pyarrow", "av", "mujoco", "imageio", "tqdm", "yaml"},
     "bridge": {
         *("flask", "flask_smorest", "werkzeug", "itsdangerous", "marshmallow", "cheroot", "prometheus_client"),
         *("aiortc", "av", "numpy", "PIL"),
