@@ -37,6 +37,9 @@ class RecordingNoise:
         return Sensors(self)
 
 
+NO_NOISE: Final = RecordingNoise()
+
+
 class Sensors:
     """Draws in the order of the calls."""
 

@@ -30,7 +30,8 @@ def table_texture(table: Table) -> NDArray[np.uint8]:
     else:
         raise ValueError(f"unknown table texture {table.texture!r}")
     rgb = np.asarray(table.rgb) * (1 + shade[:, :, None])
-    return (np.clip(rgb, 0, 1) * 255).round().astype(np.uint8)
+    pixels: NDArray[np.uint8] = (np.clip(rgb, 0, 1) * 255).round().astype(np.uint8)
+    return pixels
 
 
 def _grain(rng: np.random.Generator) -> NDArray[np.float64]:

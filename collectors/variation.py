@@ -41,7 +41,9 @@ START_CLEARANCE_M: Final = 0.03  # HOME's fingertips hang 7.7 cm above the nomin
 
 @dataclass(frozen=True)
 class Variation:
-    """speed: factor on the speed of the motion. noise: what the sensors add to the record. num_distractors: to be laid out. seed: of the episode's generators."""
+    """What the episode has; `Scene` says what most of it means. edge_m, mass_kg: of the cube. speed: factor on the
+    speed of the motion. noise: what the sensors add to the record. num_distractors: to be laid out. seed: of the
+    episode's generators. randomization: as it holds for this episode."""
 
     seed: tuple[int, ...]
     randomization: Randomization

@@ -11,7 +11,7 @@ from collectors.franka import FINGER_OPEN_M
 from collectors.geometry import Array, Pose
 from collectors.kinematics import hand_pose
 from collectors.motion import LINEAR, Motion
-from collectors.recording_noise import RecordingNoise
+from collectors.recording_noise import NO_NOISE, RecordingNoise
 from collectors.scene import Scene
 from collectors.simulator import Action
 
@@ -84,7 +84,7 @@ class Plan:
     wrist_yaw_rad: float
     resampled: int
     speed: float = 1.0
-    noise: RecordingNoise = RecordingNoise()
+    noise: RecordingNoise = NO_NOISE
 
     @property
     def object_name(self) -> str:

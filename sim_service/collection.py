@@ -15,15 +15,17 @@ import numpy as np
 
 import sim_service
 from collectors.episode import EpisodeOutcome, EpisodeProgress, run_episode
-from collectors.features import ACTION_NAMES, EXTRA_FEATURES, ROBOT_TYPE, STATE_NAMES
+from collectors.features import ACTION_NAMES, ROBOT_TYPE, STATE_NAMES, extra_features
 from collectors.geometry import Pose
 from collectors.kinematics import hand_pose
 from collectors.simulator import Simulator, SimulatorError, Tick
 from collectors.task import TASKS, Task
+from collectors.variation import draw_variation
 from collectors.waypoints import Plan, UnreachableError
 from lerobot_writer import ResumeError, SimLeRobotWriter, WriterError
 from sim_service.config import CollectConfig
 from sim_service.ledger import Ledger, LedgerError
+from sim_service.scene_columns import scene_columns
 
 REPO_ID: Final = "isaac-collect/pick_place"
 TASK_NAME: Final = "pick_place"
@@ -107,7 +109,7 @@ class Collection:
             (camera.width_px, camera.height_px),
             STATE_NAMES,
             ACTION_NAMES,
-            extra_features=EXTRA_FEATURES,
+            extra_features=extra_features(noisy_state=config.randomization.observation_noise > 0),
             resume=config.resume,
         )
         try:
@@ -218,7 +220,8 @@ class Collection:
     def _attempt(self, index: int, attempt: int) -> Generator[Tick, None, tuple[Plan | None, EpisodeOutcome]]:
         rng = np.random.default_rng([self._config.seed, index, attempt])
         try:
-            plan = self._task.draw(rng)
+            variation = draw_variation(self._config.randomization, (self._config.seed, index, attempt))
+            plan = self._task.draw(rng, variation)
         except UnreachableError as error:
             _log.warning("episode %d, attempt %d: %s", index, attempt, error)
             return None, EpisodeOutcome("unreachable", 0)
@@ -230,6 +233,7 @@ class Collection:
                 self._writer,
                 episode_index=self._writer.num_episodes,
                 steps_per_segment=self._config.steps_per_segment,
+                motion=self._config.motion,
                 finish_failures=self._config.keep_failures,
                 progress=self.progress,
             )
@@ -264,6 +268,9 @@ def asked_configuration(config: CollectConfig) -> dict[str, Any]:
         "keep_failures": config.keep_failures,
         "use_ycb": config.settings.use_ycb,
         "render_preset": config.settings.render_preset,
+        "interpolation": config.motion.interpolation,
+        "approach": config.motion.approach,
+        "randomization": config.randomization.as_json(),
     }
 
 
@@ -288,7 +295,6 @@ def episode_columns(
     outcome: EpisodeOutcome,
 ) -> Mapping[str, object]:
     """The `collection/...` columns of one episode's row: what was drawn, what came of it, where the cameras were."""
-    pose = plan.scene.object_pose
     columns: dict[str, object] = {
         "index": index,
         "seed": config.seed,
@@ -307,19 +313,19 @@ def episode_columns(
         "max_joint_speed_fraction": outcome.max_joint_speed_fraction,
         "waypoint_error_m": list(outcome.waypoint_error_m),
         "segment_frames": list(outcome.segment_frames),
-        "object": plan.object_name,
         "object_colour": plan.colour,
-        "object_rgb": list(plan.scene.object_rgb),
-        "object_pose": [*pose.position.tolist(), *pose.quat_wxyz.tolist()],
         "object_yaw_rad": plan.object_yaw_rad,
         "pick_xy_m": list(plan.pick_xy_m),
-        "place_xy_m": list(plan.place_xy_m),
         "tilt_rad": plan.tilt_rad,
         "wrist_yaw_rad": plan.wrist_yaw_rad,
         "resampled": plan.resampled,
+        "speed": plan.speed,
+        "observation_noise": plan.noise.observation,
+        "camera_noise_levels": plan.noise.camera_levels,
+        **scene_columns(plan.scene, simulator.cameras),
     }
     start_hand_to_world = hand_pose(np.asarray(plan.scene.arm_rad))
-    for camera in simulator.cameras:
+    for camera in plan.scene.cameras or simulator.cameras:
         parent_to_world = Pose((0.0, 0.0, 0.0)) if camera.parent == "world" else start_hand_to_world
         camera_to_parent = camera.camera_to_parent()
         columns[f"{camera.name}/intrinsics"] = list(camera.intrinsics())

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from collectors.motion import APPROACHES, INTERPOLATIONS, LINEAR, Motion
+from collectors.randomization import MAX_DISTRACTORS, PRESETS, Randomization, RandomizationError
 from sim_service.commands import CollectRequest
 from sim_service.page_config import PageConfig, add_page_flags, page_config
+from sim_service.randomization_file import read_randomization
 from sim_service.shard import Shard, parse_shard
 from sim_service.simulators import (
     RENDER_PRESETS,
@@ -54,6 +58,8 @@ class CollectConfig:
     shard: Shard | None = None
     workers: int = 1
     heartbeat_file: Path | None = None
+    randomization: Randomization = PRESETS["none"]
+    motion: Motion = LINEAR
 
     @property
     def indices(self) -> range:
@@ -101,7 +107,30 @@ def add_collect_flags(parser: argparse.ArgumentParser) -> None:
         help="noise on joints at free-space waypoints",
     )
     add("--use-ycb", action=_SWITCH, default=False, help="YCB objects instead of the cube")
-    add("--num-objects", type=int, default=1, metavar="N", help="objects on the table; only 1 for now")
+    add(
+        "--randomize",
+        default="none",
+        metavar="WHAT",
+        help=f"what varies besides the layout: {', '.join(PRESETS)}, or a YAML or JSON file of ranges",
+    )
+    add(
+        "--num-objects",
+        type=int,
+        metavar="N",
+        help="objects on the table, 1 to 6: the target and distractors (default: what --randomize says)",
+    )
+    add(
+        "--interpolation",
+        choices=INTERPOLATIONS,
+        default=LINEAR.interpolation,
+        help="of the motion: at even speed, or smooth at both ends of a segment",
+    )
+    add(
+        "--approach",
+        choices=APPROACHES,
+        default=LINEAR.approach,
+        help="down to the object and up from it: straight in joint space, or the hand straight in the world",
+    )
     add(
         "--max-attempts",
         type=int,
@@ -179,8 +208,7 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
         problems.append(f"--waypoint-noise must be 0 to {MAX_WAYPOINT_NOISE_RAD} rad, got {arguments.waypoint_noise}")
     if arguments.max_attempts < 1:
         problems.append(f"--max-attempts must be at least 1, got {arguments.max_attempts}")
-    if arguments.num_objects != 1:
-        problems.append(f"--num-objects must be 1, got {arguments.num_objects}: there are no distractor objects yet")
+    randomization = _randomization(arguments, problems)
     shard = _shard(arguments.shard, problems)
     if not 1 <= arguments.workers <= MAX_WORKERS:
         problems.append(f"--workers must be 1 to {MAX_WORKERS}, got {arguments.workers}")
@@ -193,6 +221,7 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
     application = application_settings(arguments, problems)
     if problems or settings is None:
         raise ConfigError("; ".join(problems))
+    settings = SimulatorSettings.of(settings.fps, settings.use_ycb, settings.render_preset, randomization)
     return CollectConfig(
         output=arguments.output,
         num_episodes=arguments.num_episodes,
@@ -210,7 +239,25 @@ def collect_config(arguments: argparse.Namespace) -> CollectConfig:
         shard=shard,
         workers=arguments.workers,
         heartbeat_file=arguments.heartbeat_file,
+        randomization=randomization,
+        motion=Motion(arguments.interpolation, arguments.approach),
     )
+
+
+def _randomization(arguments: argparse.Namespace, problems: list[str]) -> Randomization:
+    """Adds whatever cannot be to `problems`."""
+    randomization = PRESETS["none"]
+    try:
+        randomization = read_randomization(arguments.randomize)
+    except RandomizationError as error:
+        problems.append(f"--randomize: {error}")
+    number = arguments.num_objects
+    if number is None:
+        return randomization
+    if not 1 <= number <= 1 + MAX_DISTRACTORS:
+        problems.append(f"--num-objects must be 1 to {1 + MAX_DISTRACTORS}, got {number}")
+        return randomization
+    return dataclasses.replace(randomization, distractors=(number - 1, number - 1))
 
 
 def _shard(text: str | None, problems: list[str]) -> Shard | None:

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from collectors.geometry import Pose
-from collectors.objects import object_kind
+from collectors.cameras import CAMERAS
+from collectors.randomization import from_mapping
 from collectors.replay import RecordedEpisode
-from collectors.scene import Scene
 from collectors.simulator import Image
 from sim_service.ledger import COLLECTION_FILE
+from sim_service.scene_columns import scene_of_row
 from sim_service.simulators import SimulatorSettings
 
 
@@ -46,7 +46,8 @@ class Dataset:
     def settings(self) -> SimulatorSettings:
         """Of the simulator that collected it."""
         stored = self.configuration
-        return SimulatorSettings(stored["fps"], stored["use_ycb"], stored["render_preset"])
+        randomization = from_mapping(stored["randomization"])
+        return SimulatorSettings.of(stored["fps"], stored["use_ycb"], stored["render_preset"], randomization)
 
     def row(self, episode: int) -> dict[str, Any]:
         if not 0 <= episode < len(self.rows):
@@ -83,12 +84,8 @@ def load_episode(dataset: Dataset, episode: int) -> RecordedEpisode:
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"cannot read episode {episode} from {path}: {error}") from error
     table = table.filter(np.asarray(table.column("episode_index")) == episode)
-    pose = row["collection/object_pose"]
-    red, green, blue = row["collection/object_rgb"]
-    goal_x, goal_y = row["collection/place_xy_m"]
-    scene = Scene(object_kind(row["collection/object"]), Pose(pose[:3], pose[3:]), (red, green, blue), (goal_x, goal_y))
     return RecordedEpisode(
-        scene,
+        scene_of_row(row, CAMERAS),
         _matrix(table.column("observation.state")),
         _matrix(table.column("action")),
         row["collection/attach_frame"],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NoReturn
 
 from collectors.objects import CUBE, YCB, ObjectKind
+from collectors.randomization import Randomization
 from collectors.scene import PHYSICS_PERIOD_S
 from collectors.simulator import Simulator
 
@@ -41,8 +42,8 @@ class ApplicationSettings:
 
 @dataclass(frozen=True)
 class SimulatorSettings:
-    """fps: control and camera rate [1/s], a divisor of the physics rate of 120 Hz. num_distractors: that a scene of this
-    run may have at most. textured_table: whether its tables may have textures."""
+    """fps: control and camera rate [1/s], a divisor of the physics rate of 120 Hz. num_distractors: that a scene of
+    this run may have at most. textured_table: whether its tables may have textures."""
 
     fps: int = 30
     use_ycb: bool = False
@@ -57,6 +58,12 @@ class SimulatorSettings:
             raise ValueError(
                 f"fps {self.fps} does not divide the physics rate of {physics_rate} Hz; allowed: {allowed}"
             )
+
+    @staticmethod
+    def of(fps: int, use_ycb: bool, render_preset: RenderPreset, randomization: Randomization) -> SimulatorSettings:
+        """With whatever the scenes of that randomization need."""
+        textured = any(texture != "plain" for texture in randomization.table_textures)
+        return SimulatorSettings(fps, use_ycb, render_preset, randomization.distractors[1], textured)
 
     @property
     def objects(self) -> tuple[ObjectKind, ...]:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from collectors.randomization import Randomization
 from collectors.simulator import Image, Simulator, SimulatorError
 from collectors.task import TASKS
+from collectors.variation import draw_variation
 from sim_service.collection import TASK_NAME
 from sim_service.ports import SimulatorState
 from sim_service.simulators import SimulatorSettings
@@ -69,7 +71,8 @@ class WorkCell:
         """Arm at HOME, the object and the goal where the task would draw them from that seed."""
         task = TASKS[TASK_NAME](self.simulator.objects, 0.0)
         self.simulator.detach()
-        self.simulator.reset(task.draw(np.random.default_rng([seed, 0, 0])).scene)
+        variation = draw_variation(Randomization(), (seed, 0, 0))
+        self.simulator.reset(task.draw(np.random.default_rng([seed, 0, 0]), variation).scene)
 
     def lay_out_anew(self) -> bool:
         """Whether the simulator took it. One that did not is closed."""
