@@ -19,11 +19,12 @@ _RGB_OF_XYZ: Final = (
 
 
 def rgb_of_kelvin(kelvin: float) -> tuple[float, float, float]:
-    """What a white surface reflects of a black body's light at 1667 to 25000 K: linear, relative to WHITE_KELVIN, which
-    gives (1, 1, 1), and of the same luminance as that. Not clipped: a warm light has more red than 1."""
+    """How a black body's light at 1667 to 25000 K tints what a camera sees, relative to WHITE_KELVIN, which gives
+    (1, 1, 1), at about the same luminance. The camera balances half of it out, as automatic white balance does. Not
+    clipped: a warm light has more red than 1."""
     if kelvin == WHITE_KELVIN:
         return (1.0, 1.0, 1.0)
-    r, g, b = (_linear_rgb(kelvin) / _linear_rgb(WHITE_KELVIN)).tolist()
+    r, g, b = np.sqrt(_linear_rgb(kelvin) / _linear_rgb(WHITE_KELVIN)).tolist()
     return r, g, b
 
 

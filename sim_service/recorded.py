@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from collectors.cameras import CAMERAS
+from collectors.features import TRUE_STATE
 from collectors.randomization import from_mapping
 from collectors.replay import RecordedEpisode
 from collectors.simulator import Image
@@ -79,14 +80,15 @@ def load_episode(dataset: Dataset, episode: int) -> RecordedEpisode:
     """What a replay needs. Raises DatasetError."""
     row = dataset.row(episode)
     path = dataset.info["data_path"].format(chunk_index=row["data/chunk_index"], file_index=row["data/file_index"])
+    states = TRUE_STATE if TRUE_STATE in dataset.info["features"] else "observation.state"  # which may be noisy
     try:
-        table = pq.read_table(dataset.root / path, columns=["observation.state", "action", "episode_index"])
+        table = pq.read_table(dataset.root / path, columns=[states, "action", "episode_index"])
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"cannot read episode {episode} from {path}: {error}") from error
     table = table.filter(np.asarray(table.column("episode_index")) == episode)
     return RecordedEpisode(
         scene_of_row(row, CAMERAS),
-        _matrix(table.column("observation.state")),
+        _matrix(table.column(states)),
         _matrix(table.column("action")),
         row["collection/attach_frame"],
         row["collection/detach_frame"],
