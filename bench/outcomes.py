@@ -1,30 +1,38 @@
 """Outcomes of many attempts: success, placement error and joint speed, without pictures, which change nothing in them.
 
-python -m bench.outcomes --attempts 200 --seed 42 [--use-ycb] [--json FILE]
+python -m bench.outcomes --attempts 200 --seed 42 [--use-ycb] [--randomize WHAT] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.measure import machine
 from collectors.episode import EpisodeOutcome, run_episode
+from collectors.motion import APPROACHES, INTERPOLATIONS, LINEAR, Motion
+from collectors.randomization import PRESETS, Randomization
 from collectors.simulator import Observation, SimulatorError, Tick
 from collectors.task import TASKS
+from collectors.variation import draw_variation
 from collectors.waypoints import UnreachableError
 from sim_service.collection import TASK_NAME, drive
+from sim_service.config import CollectConfig
 from sim_service.mujoco_sim.simulator import MujocoSimulator
+from sim_service.randomization_file import read_randomization
 from sim_service.simulators import SimulatorSettings
+
+_WILSON_Z: Final = 1.959964  # of a 95 % interval
 
 
 class BlindSimulator(MujocoSimulator):
@@ -62,35 +70,63 @@ class Attempt:
     outcome: EpisodeOutcome
 
 
-def run_attempts(count: int, seed: int, use_ycb: bool = False, steps_per_segment: int = 30) -> list[Attempt]:
+def run_attempts(
+    count: int,
+    seed: int,
+    use_ycb: bool = False,
+    steps_per_segment: int = CollectConfig.steps_per_segment,
+    randomization: Randomization = PRESETS["none"],
+    motion: Motion = LINEAR,
+) -> list[Attempt]:
     """The first attempt of each of the first `count` episodes, as `collect` draws them."""
-    simulator = BlindSimulator(SimulatorSettings(use_ycb=use_ycb, render_preset="fast"))
-    task = TASKS[TASK_NAME](simulator.objects, 0.05)
+    simulator = BlindSimulator(SimulatorSettings.of(30, use_ycb, "fast", randomization))
+    task = TASKS[TASK_NAME](simulator.objects, CollectConfig.waypoint_noise_rad)
     attempts = []
     try:
         for index in range(count):
+            name = ""
             try:
-                plan = task.draw(np.random.default_rng([seed, index, 0]))
+                variation = draw_variation(randomization, (seed, index, 0))
+                plan = task.draw(np.random.default_rng([seed, index, 0]), variation)
+                name = plan.object_name
                 episode = run_episode(
-                    simulator, task, plan, Nowhere(), episode_index=index, steps_per_segment=steps_per_segment
+                    simulator,
+                    task,
+                    plan,
+                    Nowhere(),
+                    episode_index=index,
+                    steps_per_segment=steps_per_segment,
+                    motion=motion,
                 )
-                attempts.append(Attempt(plan.object_name, drive(simulator, episode)))
+                attempts.append(Attempt(name, drive(simulator, episode)))
             except SimulatorError:
-                attempts.append(Attempt("", EpisodeOutcome("simulator_error", 0)))
+                attempts.append(Attempt(name, EpisodeOutcome("simulator_error", 0)))
             except UnreachableError:
-                attempts.append(Attempt("", EpisodeOutcome("unreachable", 0)))
+                attempts.append(Attempt(name, EpisodeOutcome("unreachable", 0)))
     finally:
         simulator.close()
     return attempts
+
+
+def wilson_interval(successes: int, attempts: int) -> tuple[float, float]:
+    """In which 95 % of the time the true success rate lies. Wilson: "Probable inference, the law of succession, and
+    statistical inference", 1927."""
+    rate, z2 = successes / attempts, _WILSON_Z**2 / attempts
+    centre = (rate + z2 / 2) / (1 + z2)
+    reach = math.sqrt(z2 * rate * (1 - rate) + z2 * z2 / 4) / (1 + z2)
+    return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
 def summarize(attempts: list[Attempt]) -> dict[str, Any]:
     outcomes = [attempt.outcome for attempt in attempts]
     placed = [outcome for outcome in outcomes if outcome.success] or outcomes
     errors_mm = sorted(1000 * outcome.placement_error_m for outcome in placed)
+    successes = sum(outcome.success for outcome in outcomes)
+    least, most = wilson_interval(successes, len(outcomes))
     return {
         "attempts": len(outcomes),
-        "success_5cm": sum(outcome.success for outcome in outcomes),
+        "success_5cm": successes,
+        "success_5cm_interval": f"{least:.1%} to {most:.1%}",
         "success_2cm": sum(outcome.success_2cm for outcome in outcomes),
         "failures": dict(Counter(outcome.failure_reason for outcome in outcomes if not outcome.success)),
         "placement_median_mm": round(statistics.median(errors_mm), 3),
@@ -108,9 +144,18 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, default=200)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--use-ycb", action="store_true")
+    parser.add_argument("--randomize", type=read_randomization, default="none", metavar="PRESET|FILE")
+    parser.add_argument("--interpolation", choices=INTERPOLATIONS, default=LINEAR.interpolation)
+    parser.add_argument("--approach", choices=APPROACHES, default=LINEAR.approach)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    attempts = run_attempts(arguments.attempts, arguments.seed, arguments.use_ycb)
+    attempts = run_attempts(
+        arguments.attempts,
+        arguments.seed,
+        arguments.use_ycb,
+        randomization=arguments.randomize,
+        motion=Motion(arguments.interpolation, arguments.approach),
+    )
     kinds = sorted({attempt.object for attempt in attempts})
     tables = {kind: summarize([attempt for attempt in attempts if attempt.object == kind]) for kind in kinds}
     if len(kinds) > 1:

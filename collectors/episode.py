@@ -215,7 +215,7 @@ def _episode(
             state = state_row(observation, hand_quat(observation.hand_to_world.quat_wxyz))
             object_row = pose_row(observation.object_to_world, object_quat(observation.object_to_world.quat_wxyz))
             extra = {OBJECT_POSE: object_row, GOAL_POSITION: goal}
-            if plan.noise.observation:
+            if plan.noise.keeps_truth:
                 extra[TRUE_STATE] = state
             sink.add_frame(
                 episode_index, frame, sensors.state(state), action_row(action), frame * period_s, last, extra=extra

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -24,7 +25,11 @@ MAX_SPEED_FRACTION: Final = 0.95
 # Peak over mean speed of the minimum-jerk law. Flash, Hogan: "The coordination of arm movements", 1985.
 MIN_JERK_PEAK: Final = 15 / 8
 
-_STRAIGHT_KNOTS: Final = 17  # of a straight way of the hand
+# Of a straight way of the hand: it is cut in halves until the hand leaves the line by less than this [m] between two
+# knots. A stretched arm needs many.
+_STRAIGHT_M: Final = 1e-4
+_LEAST_KNOTS: Final = 9
+_MOST_KNOTS: Final = 257
 _NEWTON_STEPS: Final = 20
 _REACHED: Final = 1e-9  # m and rad
 
@@ -113,17 +118,23 @@ def _straight_knots(start_rad: Array, end_rad: Array) -> Array | None:
     """Joints [rad], shape (K, 7), along which the hand moves and turns evenly from one pose to the other, near the
     straight line in joint space; None where the arm cannot."""
     first, last = hand_pose(start_rad), hand_pose(end_rad)
-    knots = [np.asarray(start_rad)]
-    for part in np.linspace(0, 1, _STRAIGHT_KNOTS)[1:-1].tolist():
-        wanted = Pose(
-            first.position + part * (last.position - first.position),
-            quat_slerp(first.quat_wxyz, last.quat_wxyz, part),
-        )
-        found = _solve_near(start_rad + part * (end_rad - start_rad), wanted)
-        if found is None:
-            return None
-        knots.append(found)
-    return np.stack([*knots, end_rad])
+    knots = [np.asarray(start_rad), np.asarray(end_rad)]
+    off_m = math.inf
+    while len(knots) < _LEAST_KNOTS or (off_m > _STRAIGHT_M and len(knots) < _MOST_KNOTS):
+        off_m, finer = 0.0, knots[:1]
+        for number, (before, after) in enumerate(pairwise(knots)):
+            part, middle = (number + 0.5) / (len(knots) - 1), (before + after) / 2
+            wanted = Pose(
+                first.position + part * (last.position - first.position),
+                quat_slerp(first.quat_wxyz, last.quat_wxyz, part),
+            )
+            found = _solve_near(middle, wanted)
+            if found is None:
+                return None
+            off_m = max(off_m, float(np.linalg.norm(hand_pose(middle).position - wanted.position)))
+            finer += [found, after]
+        knots = finer
+    return np.stack(knots)
 
 
 def _solve_near(arm_rad: Array, wanted: Pose) -> Array | None:

@@ -103,8 +103,7 @@ def from_mapping(content: Mapping[str, Any], base: Randomization | None = None) 
     for name in known:
         if name in content:
             values[name] = _read(name, content[name], problems)
-    if not problems:
-        problems = _problems(values)
+    problems += _problems({name: value for name, value in values.items() if value is not None})
     if problems:
         raise RandomizationError("; ".join(problems))
     return replace(base, **values)

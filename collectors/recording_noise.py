@@ -26,11 +26,13 @@ _TILE: Final = 1 << 20  # numbers that a picture's noise is cut from
 @dataclass(frozen=True)
 class RecordingNoise:
     """observation: factor on the standard deviations above. camera_levels: standard deviation of each channel of each
-    pixel, of 255. seed: of the generators."""
+    pixel, of 255. seed: of the generators. keeps_truth: whether the true state is recorded beside the measured one, in
+    all episodes of a dataset alike, also where a curriculum begins without noise."""
 
     observation: float = 0.0
     camera_levels: float = 0.0
     seed: tuple[int, ...] = (0,)
+    keeps_truth: bool = False
 
     def sensors(self) -> Sensors:
         """Of one episode, at its begin."""
@@ -71,7 +73,7 @@ class Sensors:
             return rgb
         if self._tile is None:
             drawn = np.rint(self._pixel_rng.normal(0, levels, _TILE)).astype(np.int16)
-            self._tile = np.concatenate([drawn, drawn[: rgb.size]]) if rgb.size <= _TILE else np.resize(drawn, rgb.size)
+            self._tile = np.resize(drawn, _TILE + rgb.size)  # it repeats
         first = int(self._pixel_rng.integers(len(self._tile) - rgb.size + 1))
         noisy = rgb.reshape(-1) + self._tile[first : first + rgb.size]
         np.clip(noisy, 0, 255, out=noisy)

@@ -12,7 +12,7 @@ import numpy as np
 from collectors.cameras import CAMERAS, Camera
 from collectors.colour_temperature import rgb_of_kelvin
 from collectors.franka import HOME_RAD
-from collectors.geometry import quat_about_axis, quat_rotate
+from collectors.geometry import Pose, quat_about_axis, quat_rotate
 from collectors.kinematics import fingertip_position, hand_pose
 from collectors.objects import CUBE, ObjectKind
 from collectors.randomization import Randomization
@@ -35,6 +35,11 @@ AXES: Final[Mapping[str, int]] = {
     "distractor_layout": 12,
 }
 
+
+# In the hand's frame, of the hand as it is drawn: its front where it is widest, at the lower end of the palm.
+PALM_EDGE_M: Final = (0.032, 0.0, 0.066)
+# From the middle of the picture, 0, to its border, 1: nominally the palm's edge is at 0.9.
+PALM_OUT_OF_VIEW: Final = 0.75
 
 START_CLEARANCE_M: Final = 0.03  # HOME's fingertips hang 7.7 cm above the nominal table
 
@@ -76,8 +81,10 @@ def axis_generator(seed: Sequence[int], axis: str) -> np.random.Generator:
     return np.random.default_rng([*seed, AXES[axis]])
 
 
-def draw_variation(randomization: Randomization, seed: tuple[int, int, int]) -> Variation:
-    """A function of its arguments alone. seed: collection's seed, episode index, attempt."""
+def draw_variation(
+    randomization: Randomization, seed: tuple[int, int, int], cameras: Sequence[Camera] = CAMERAS
+) -> Variation:
+    """A function of its arguments alone. seed: collection's seed, episode index, attempt. cameras: of the run."""
     config = randomization.at(seed[1])
 
     def draw(axis: str) -> np.random.Generator:
@@ -104,9 +111,10 @@ def draw_variation(randomization: Randomization, seed: tuple[int, int, int]) -> 
             config.observation_noise,
             float(draw("camera_noise").uniform(*config.camera_noise)),
             (*seed, AXES["sensors"]),
+            keeps_truth=randomization.observation_noise > 0,
         ),
         num_distractors=int(draw("distractors").integers(config.distractors[0], config.distractors[1] + 1)),
-        cameras=tuple(_vary_camera(config, camera_rng, camera) for camera in CAMERAS),
+        cameras=tuple(_vary_camera(config, camera_rng, camera) for camera in cameras),
     )
 
 
@@ -139,7 +147,10 @@ def _draw_light(config: Randomization, rng: np.random.Generator) -> Light:
 
 
 def _vary_camera(config: Randomization, rng: np.random.Generator, camera: Camera) -> Camera:
-    shift_m = rng.uniform(-config.camera_position_m, config.camera_position_m, 3)
+    """A camera on the hand is moved again while the palm would hide more of its picture than PALM_OUT_OF_VIEW allows,
+    or, where it is turned so far that it has to, than it does from the nominal position."""
+    bound_m = config.camera_position_m
+    shift_m = rng.uniform(-bound_m, bound_m, 3)
     angles_rad = rng.uniform(-config.camera_angle_rad, config.camera_angle_rad, 3)
     factor = 1 + float(rng.uniform(-config.camera_fov, config.camera_fov))
     forward, up = np.asarray(camera.forward), np.asarray(camera.up)
@@ -147,14 +158,31 @@ def _vary_camera(config: Randomization, rng: np.random.Generator, camera: Camera
         if angle_rad:
             quat = quat_about_axis(axis, angle_rad)
             forward, up = quat_rotate(quat, forward), quat_rotate(quat, up)
-    position_m = (np.asarray(camera.position_m) + shift_m).tolist()
-    return replace(
+    turned = replace(
         camera,
-        position_m=_three(position_m),
         forward=_three(forward.tolist()),
         up=_three(up.tolist()),
         horizontal_fov_rad=camera.horizontal_fov_rad * factor,
     )
+    allowed = min(PALM_OUT_OF_VIEW, _palm_edge(turned))
+    while True:
+        moved = replace(turned, position_m=_three((np.asarray(camera.position_m) + shift_m).tolist()))
+        if _palm_edge(moved) >= allowed:
+            return moved
+        shift_m = rng.uniform(-bound_m, bound_m, 3)
+
+
+def _palm_edge(camera: Camera) -> float:
+    """Where the palm's edge is in the picture of a camera on the hand, from its middle, 0, to its lower border, 1, and
+    beyond; infinite for a camera in the world. Negative inside of the palm, of which it sees nothing else."""
+    if camera.parent == "world":
+        return math.inf
+    if camera.position_m[0] <= PALM_EDGE_M[0]:
+        return -math.inf
+    _, down, ahead = (camera.camera_to_parent().inverse() @ Pose(PALM_EDGE_M)).position.tolist()
+    if ahead <= 0:
+        return math.inf
+    return float(down / ahead * 2 * camera.focal_length_px / camera.height_px)
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

@@ -220,7 +220,8 @@ class Collection:
     def _attempt(self, index: int, attempt: int) -> Generator[Tick, None, tuple[Plan | None, EpisodeOutcome]]:
         rng = np.random.default_rng([self._config.seed, index, attempt])
         try:
-            variation = draw_variation(self._config.randomization, (self._config.seed, index, attempt))
+            seed = (self._config.seed, index, attempt)
+            variation = draw_variation(self._config.randomization, seed, self._simulator.cameras)
             plan = self._task.draw(rng, variation)
         except UnreachableError as error:
             _log.warning("episode %d, attempt %d: %s", index, attempt, error)

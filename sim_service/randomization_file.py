@@ -26,7 +26,7 @@ def read_randomization(text: str) -> Randomization:
     if not isinstance(content, dict):
         raise RandomizationError(f"{path} must hold a mapping of names to ranges, got {content!r}")
     base = content.pop(PRESET, "none")
-    if base not in PRESETS:
+    if not isinstance(base, str) or base not in PRESETS:
         raise RandomizationError(f"{path}: {PRESET} must be one of {', '.join(PRESETS)}, got {base!r}")
     try:
         return from_mapping(content, PRESETS[base])

@@ -23,7 +23,7 @@ class Assets:
 
     def look_usd(self, kind: ObjectKind) -> str | None:
         """The look of an object; None where our own shape is its look."""
-        return None if kind == CUBE else f"{self.root}{YCB_FOLDER}/{kind.name}.usd"
+        return None if kind.name == CUBE.name else f"{self.root}{YCB_FOLDER}/{kind.name}.usd"
 
 
 def find_assets(root: str, franka_usds: Sequence[str], objects: Sequence[ObjectKind]) -> Assets:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from collectors.cameras import CAMERAS
 from collectors.geometry import Pose
 from collectors.objects import ObjectKind
-from collectors.scene import PHYSICS_PERIOD_S
+from collectors.scene import PHYSICS_PERIOD_S, Scene
 from collectors.simulator import SimulatorError
 from sim_service.isaac_sim import compat
 from sim_service.isaac_sim.assets import Assets, find_assets
@@ -17,18 +17,30 @@ from sim_service.isaac_sim.camera_rig import CameraRig
 from sim_service.isaac_sim.compat import World, get_current_stage, is_stage_loading
 from sim_service.isaac_sim.physics_watch import PhysicsWatch
 from sim_service.isaac_sim.robot import Robot
+from sim_service.isaac_sim.table_textures import TableTextures
 from sim_service.isaac_sim.turns import Turn
 from sim_service.isaac_sim.usd.cameras import place_camera
-from sim_service.isaac_sim.usd.cell import author_cell
+from sim_service.isaac_sim.usd.cell import author_cell, author_extras
 from sim_service.isaac_sim.usd.errors import WeldError
+from sim_service.isaac_sim.usd.furniture import show_texture
 from sim_service.isaac_sim.usd.look_fit import fit_look
 from sim_service.isaac_sim.usd.paths import CAMERAS as CAMERA_PATHS
-from sim_service.isaac_sim.usd.paths import HAND, ROBOT, object_path
+from sim_service.isaac_sim.usd.paths import HAND, ROBOT, TABLE_TOP, distractor_path, object_path
+from sim_service.isaac_sim.usd.scene import dress_stage, refuse_scene, undress_bodies
 from sim_service.isaac_sim.usd.weld import attach_weld, detach_weld
+from sim_service.simulators import SimulatorSettings
 
 FRAME_PERIOD_S: Final = 1 / 60  # of the application, where it keeps a rate; our steps do not depend on it
 MAX_LOAD_TURNS: Final = 20_000  # assets may come over a network
 PLAY_TRIES: Final = 3
+
+# So that a picture shows the texture that the stage has, in its full resolution. SimulationApp sets the first two.
+WHOLE_TEXTURES: Final = {
+    "/rtx/materialDb/syncLoads": True,
+    "/rtx/hydra/materialSyncLoads": True,
+    "/rtx-transient/resourcemanager/enableTextureStreaming": False,
+}
+
 STAGE_GONE: Final = "the work cell is gone: somebody closed its stage, opened another one, or deleted a part of it"
 
 
@@ -36,8 +48,10 @@ class Cell:
     """Complete once `building` has run to its end: assets, robot, bodies, watch and rig are there then. welded: whether
     an object is in the hand's weld."""
 
-    def __init__(self, objects: Sequence[ObjectKind], steps_per_period: int) -> None:
-        self._objects, self._steps_per_period = tuple(objects), steps_per_period
+    def __init__(self, settings: SimulatorSettings, steps_per_period: int) -> None:
+        self._settings, self._steps_per_period = settings, steps_per_period
+        self._objects = settings.objects
+        self._textures = TableTextures()
         self.welded = False
 
     @property
@@ -69,8 +83,12 @@ class Cell:
         stage = get_current_stage()
         if not stage.GetPrimAtPath(ROBOT).IsValid():  # a world may have our cell from the last time
             author_cell(stage, self._objects, CAMERAS, self.assets.robot_usd, self.assets.look_usd)
+        author_extras(stage, self._settings.num_distractors, self._settings.textured_table)
+        if self._settings.textured_table:
+            for setting, value in WHOLE_TEXTURES.items():
+                compat.set_setting(setting, value)
         yield from self._loading(self.assets)
-        self.robot, self.bodies = Robot(), Bodies(self._objects)
+        self.robot, self.bodies = Robot(), Bodies(self._objects, self._settings.num_distractors)
         self.watch = PhysicsWatch(self._world, self.robot)
         self.rig = CameraRig(CAMERAS)
         yield from self.restarting()
@@ -78,6 +96,7 @@ class Cell:
     def restarting(self) -> Iterator[Turn]:
         """Physics and every handle anew, on the stage as it is."""
         self.remove_weld()
+        undress_bodies(get_current_stage(), self._objects)
         yield Turn.RESET
         compat.extend_timeline()
         self.robot.initialize()
@@ -104,6 +123,23 @@ class Cell:
         self._world.physics_sim_view.update_articulations_kinematic()
         compat.publish_poses(self._world)
 
+    def refuse_scene(self, scene: Scene) -> None:
+        """Raises ObjectError and ValueError for a scene that is of another run."""
+        refuse_scene(scene, self._objects, self._settings.num_distractors, self._settings.textured_table)
+
+    def set_up(self, scene: Scene) -> None:
+        """Everything of the scene but where the arm is; kinematically. Raises SimulatorError, and changes nothing then,
+        where the table's texture cannot be written."""
+        try:
+            texture_file = self._textures.file(scene.table)
+        except OSError as error:
+            raise SimulatorError(f"the picture of the table's texture cannot be written: {error}") from error
+        self.remove_weld()
+        self.bodies.place(scene)
+        self.robot.tune(scene.plant.gain)
+        num_distractors = self._settings.num_distractors
+        dress_stage(get_current_stage(), scene, self._objects, CAMERAS, num_distractors, texture_file)
+
     def weld(self, kind: ObjectKind, hand_to_world: Pose) -> None:
         """The object to the hand, as they are. Raises SimulatorError."""
         try:
@@ -124,7 +160,8 @@ class Cell:
         stage = get_current_stage()
         if World.instance() is not self._world or stage is None:
             raise SimulatorError(STAGE_GONE)
-        parts = (HAND, *CAMERA_PATHS.values(), *(object_path(kind) for kind in self._objects))
+        bodies = [*map(object_path, self._objects), *map(distractor_path, range(self._settings.num_distractors))]
+        parts = (HAND, *CAMERA_PATHS.values(), *bodies)
         prims = {path: stage.GetPrimAtPath(path) for path in parts}
         missing = [path for path, prim in prims.items() if not (prim and prim.IsDefined())]  # physics leaves an `over`
         if missing:
@@ -136,6 +173,10 @@ class Cell:
             self.remove_weld()
             self.watch.stop()
             self.rig.close()
+        stage = get_current_stage()
+        if stage is not None and stage.GetPrimAtPath(TABLE_TOP).IsValid():
+            show_texture(stage, "")  # the file goes
+        self._textures.close()
 
     def _loading(self, assets: Assets) -> Iterator[Turn]:
         for _ in range(MAX_LOAD_TURNS):

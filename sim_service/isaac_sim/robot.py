@@ -49,6 +49,7 @@ class Robot:
         self._hand: SingleRigidPrim = rigid_prim(HAND, "panda_hand")
         self._arm_dofs: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self._finger_dofs: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        self._gain = 1.0
 
     def initialize(self) -> None:
         """After every reset of the world: gains and gravity are those of the USD file again, too."""
@@ -60,11 +61,20 @@ class Robot:
             raise SimulatorError(f"the robot at {ROBOT} has the joints {names}; expected {[*ARM_DOFS, *FINGER_DOFS]}")
         self._arm_dofs = np.array([names.index(name) for name in ARM_DOFS])
         self._finger_dofs = np.array([names.index(name) for name in FINGER_DOFS])
-        stiffness = self._dofs(ARM_STIFFNESS_NM_RAD, FINGER_STIFFNESS_N_M)
+        self._tune(1.0)
+        self._arm.disable_gravity()
+
+    def tune(self, gain: float) -> None:
+        """Let stiffness and damping of every drive be so many times the nominal ones."""
+        if gain != self._gain:
+            self._tune(gain)
+
+    def _tune(self, gain: float) -> None:
+        stiffness = (self._dofs(ARM_STIFFNESS_NM_RAD, FINGER_STIFFNESS_N_M) * np.float32(gain)).astype(np.float32)
         self._arm.get_articulation_controller().set_gains(
             kps=stiffness, kds=(stiffness * np.float32(SERVO_LAG_S)).astype(np.float32)
         )
-        self._arm.disable_gravity()
+        self._gain = gain
 
     @property
     def alive(self) -> bool:

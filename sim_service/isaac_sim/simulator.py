@@ -19,10 +19,9 @@ from collectors.scene import PHYSICS_PERIOD_S, TABLE_SURFACE_Z_M, Scene
 from collectors.simulator import Action, Image, Observation, SimulatorError, Tick, checked_arm
 from sim_service.isaac_sim import compat
 from sim_service.isaac_sim.cell import Cell
-from sim_service.isaac_sim.compat import World, get_current_stage
+from sim_service.isaac_sim.compat import World
 from sim_service.isaac_sim.robot import Joints
 from sim_service.isaac_sim.turns import Turn
-from sim_service.isaac_sim.usd.objects import move_goal, set_object_rgb
 from sim_service.simulators import SimulatorSettings
 
 SQUEEZE_M: Final = 0.001  # a finger's drive aims so deep into a welded object: contact, without fighting the weld
@@ -50,7 +49,7 @@ class IsaacSimulator:
         self._settings, self._carry_out = settings, carry_out
         self._every_turn_draws = every_turn_draws
         self._steps_per_period = round(self.control_period_s / PHYSICS_PERIOD_S)
-        self._cell = Cell(settings.objects, self._steps_per_period)
+        self._cell = Cell(settings, self._steps_per_period)
         self._versions: dict[str, str] = {}
         self._picture_delay = 0  # turns of drawing
         self._kind: ObjectKind | None = None  # the object in the scene
@@ -133,6 +132,7 @@ class IsaacSimulator:
 
     def reset(self, scene: Scene) -> None:
         self._refuse_if_closed()
+        self._cell.refuse_scene(scene)
         checked_arm(scene.arm_rad)
         self._cell.refuse_lost_stage()
         if self._cell.stopped or not self._cell.robot.alive:
@@ -178,17 +178,17 @@ class IsaacSimulator:
     def drawing(self) -> Iterator[Turn]:
         """What `refresh` does to have pictures. Isaac Sim draws what the last step left on the stage: where that is not
         the present instant it steps once, and everything is put back, the links of the robot with its joints."""
-        kind = self._in_scene()
+        self._in_scene()
         if self._images is not None:
             return
         self._cell.refuse_lost_stage()
         if not self._drawable:
             robot, bodies = self._cell.robot, self._cell.bodies
-            joints, speeds, body = robot.positions(), robot.velocities(), bodies.state(kind)
+            joints, speeds, states = robot.positions(), robot.velocities(), bodies.states()
             hand_to_world = self._hand_to_world()
             self._cell.step()
             robot.put(joints, speeds)
-            bodies.put(kind, body)
+            bodies.put(states)
             self._aim()
             self._cell.publish()
             self._hand, self._drawable = hand_to_world, True
@@ -232,11 +232,7 @@ class IsaacSimulator:
 
     def _put(self, scene: Scene) -> None:
         """Kinematically: it steps nothing."""
-        stage = get_current_stage()
-        self._cell.remove_weld()
-        self._cell.bodies.place(scene.kind, scene.object_pose)
-        set_object_rgb(stage, scene.kind, scene.object_rgb)
-        move_goal(stage, scene.goal_position_m)
+        self._cell.set_up(scene)
         arm_rad = checked_arm(scene.arm_rad)
         self._cell.robot.put(
             Joints(arm_rad, np.full(NUM_FINGERS, FINGER_OPEN_M)),

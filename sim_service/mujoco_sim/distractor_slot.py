@@ -9,7 +9,7 @@ import mujoco
 from collectors.distractors import SLOT_SHAPES
 from collectors.geometry import Pose
 from collectors.scene import Distractor
-from sim_service.mujoco_sim.distractors_mjcf import DENSITY_KG_M3, distractor_name
+from sim_service.mujoco_sim.distractors_mjcf import DENSITY_KG_M3, NOMINAL_SIZE_M, distractor_name
 from sim_service.mujoco_sim.geom_size import resize_geom
 from sim_service.mujoco_sim.inertia import solid_inertia
 from sim_service.mujoco_sim.objects_mjcf import PARKED_GROUP
@@ -31,8 +31,14 @@ class DistractorSlot:
         x, y, z = _PARKING_M
         self._parking = Pose((x, y + slot * _SPACING_M, z))
 
-    def adapt(self, model: mujoco.MjModel, size_m: tuple[float, float, float]) -> bool:
-        """Give it that size, and the mass of its density; returns whether they are others than before."""
+    def appear(self, model: mujoco.MjModel) -> None:
+        """Drawn, solid and heavy from now on, wherever it is."""
+        self._set_present(model, present=True)
+
+    def adapt(self, model: mujoco.MjModel, size_m: tuple[float, float, float] | None) -> bool:
+        """Give it that size, and the mass of its density; returns whether they are others than before. None: the
+        nominal size, since what MuJoCo derives from all masses must not depend on an episode before."""
+        size_m = size_m or NOMINAL_SIZE_M
         if size_m == self._size_m:
             return False
         shape = SLOT_SHAPES[self.slot]
@@ -44,7 +50,7 @@ class DistractorSlot:
         return True
 
     def place(self, model: mujoco.MjModel, data: mujoco.MjData, distractor: Distractor) -> None:
-        self._set_present(model, present=True)
+        self.appear(model)
         model.geom_rgba[self._geom] = (*distractor.rgb, 1.0)
         self._move(data, distractor.pose)
 

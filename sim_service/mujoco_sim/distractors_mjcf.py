@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
 from xml.etree.ElementTree import Element
 
 from collectors.distractors import SLOT_SHAPES
 from sim_service.mujoco_sim.mjcf import element
 
-DENSITY_KG_M3 = 800.0  # of wood or plastic
+DENSITY_KG_M3: Final = 800.0  # of wood or plastic
+NOMINAL_SIZE_M: Final = (0.04, 0.04, 0.04)
 
-_FRICTION = (1.0, 0.01, 0.001)
+_FRICTION: Final = (1.0, 0.01, 0.001)
 
 
 def distractor_name(slot: int) -> str:
@@ -17,9 +19,9 @@ def distractor_name(slot: int) -> str:
 
 
 def distractor_body(slot: int) -> Element:
-    """One geom, which is both solid and drawn. Its size is a nominal one."""
-    half_m = 0.02
-    size = (half_m, half_m) if SLOT_SHAPES[slot] == "cylinder" else (half_m,) * 3
+    """One geom, which is both solid and drawn."""
+    x, y, z = (edge / 2 for edge in NOMINAL_SIZE_M)
+    size = (x, z) if SLOT_SHAPES[slot] == "cylinder" else (x, y, z)
     return element(
         "body",
         element("freejoint", name=distractor_name(slot)),

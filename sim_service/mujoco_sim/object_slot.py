@@ -39,10 +39,14 @@ class ObjectSlot:
         self._parking = Pose((x, y + number * _PARKING_SPACING_M, z))
 
     def place(self, model: mujoco.MjModel, data: mujoco.MjData, scene: Scene) -> None:
-        self._set_present(model, present=True)
+        self.appear(model)
         model.geom_rgba[self._tinted_geoms, :3] = scene.object_rgb
         model.geom_friction[self._solid_geoms, 0] = scene.friction
         self._move(model, data, scene.object_pose)
+
+    def appear(self, model: mujoco.MjModel) -> None:
+        """Drawn, solid and heavy from now on, wherever it is."""
+        self._set_present(model, present=True)
 
     def adapt(self, model: mujoco.MjModel, kind: ObjectKind) -> bool:
         """Give the object the size and mass of `kind`; returns whether they are others than before. A mass enters into

@@ -83,6 +83,7 @@ def _collision(kind: ObjectKind) -> tuple[Element, ...]:
         element(
             "geom",
             friction=_FRICTION,
+            priority=1,  # its friction is that of the contact; without, it is the greater one of the two
             condim=_CONTACT_DIMENSIONS,
             group=COLLISION_GROUP,
             **_slab_placement(kind, shape, size, bottom, top),

@@ -131,12 +131,16 @@ class MujocoSimulator:
         self._images = None
 
     def _adapt(self, slot: ObjectSlot, scene: Scene) -> None:
-        """Make the model what the scene says. What MuJoCo derives from masses is derived anew where they changed."""
+        """Make the model what the scene says. What MuJoCo derives from sizes, masses and the table's height is derived
+        anew where they changed."""
         if self._surroundings.set_up(scene) and self._surroundings.texture is not None:
             self._renderer.update_texture(self._surroundings.texture)
-        changed = [slot.adapt(self._model, scene.kind)]
-        changed += [self._distractors[d.slot].adapt(self._model, d.size_m) for d in scene.distractors]
+        sizes_m = {distractor.slot: distractor.size_m for distractor in scene.distractors}
+        changed = [slot.adapt(self._model, scene.kind), self._surroundings.adapt(scene.table)]
+        changed += [thing.adapt(self._model, sizes_m.get(thing.slot)) for thing in self._distractors]
         if any(changed):
+            for thing in (*self._slots, *self._distractors):  # what can touch what is derived, too
+                thing.appear(self._model)
             extent, centre = self._model.stat.extent, self._model.stat.center.copy()  # which the pictures depend on
             self._mujoco.mj_setConst(self._model, self._data)
             self._model.stat.extent, self._model.stat.center[:] = extent, centre

@@ -32,6 +32,8 @@ class Surroundings:
         self._gains = model.actuator_gainprm[self._servos].copy()
         self._biases = model.actuator_biasprm[self._servos].copy()
         self._key = int(model.light("key").id)
+        # As they were compiled: the quaternion that MuJoCo makes of axes is another one in its last bits.
+        self._quats = {camera: model.cam_quat[int(model.camera(camera.name).id)].copy() for camera in cameras}
         self._shown: tuple[Table, Light, tuple[Camera, ...]] | None = None
 
     @property
@@ -39,21 +41,32 @@ class Surroundings:
         """Number of the texture that `set_up` may change; None where the run has none."""
         return self._texture
 
-    def set_up(self, scene: Scene) -> bool:
-        """Returns whether the texture is another one now."""
-        cameras = scene.cameras or self._cameras
-        before, self._shown = self._shown, (scene.table, scene.light, cameras)
-        self._set_plant(scene.plant)
-        if before == self._shown:
+    def adapt(self, table: Table) -> bool:
+        """Raise the table to its height; returns whether it is another one than before. It enters into what MuJoCo
+        derives (`mj_setConst`): the bounds outside of which nothing is looked for that could touch the table."""
+        heights_m = self._table_m + (0.0, 0.0, table.height_m)
+        if np.array_equal(self._model.geom_pos[self._table], heights_m):
             return False
+        self._model.geom_pos[self._table] = heights_m
+        return True
+
+    def set_up(self, scene: Scene) -> bool:
+        """All but the table's height. Returns whether the texture is another one now."""
+        cameras = scene.cameras or self._cameras
+        self._set_plant(scene.plant)
+        before, wanted = self._shown, (scene.table, scene.light, cameras)
+        if before == wanted:
+            return False
+        self._shown = None  # until all of it is set up
         self._set_light(scene.light)
         for camera in cameras:
             self._set_camera(camera)
-        return self._set_table(scene.table, None if before is None else before[0])
+        is_new_texture = self._set_table(scene.table, None if before is None else before[0])
+        self._shown = wanted
+        return is_new_texture
 
     def _set_table(self, table: Table, before: Table | None) -> bool:
         model = self._model
-        model.geom_pos[self._table] = self._table_m + (0.0, 0.0, table.height_m)
         if self._texture is None:
             if table.texture != "plain":
                 raise ValueError(f"the table's texture {table.texture!r} needs a run with textures")
@@ -82,7 +95,7 @@ class Surroundings:
     def _set_camera(self, camera: Camera) -> None:
         model, number = self._model, int(self._model.camera(camera.name).id)
         model.cam_pos[number] = camera.position_m
-        model.cam_quat[number] = camera_quat(camera)
+        model.cam_quat[number] = self._quats[camera] if camera in self._quats else camera_quat(camera)
         model.cam_fovy[number] = math.degrees(camera.vertical_fov_rad)
 
     def _set_plant(self, plant: Plant) -> None:

@@ -19,10 +19,13 @@ from collectors.episode import (
 from collectors.features import ACTION_NAMES, GOAL_POSITION, OBJECT_POSE, STATE_NAMES
 from collectors.franka import HOME_RAD
 from collectors.objects import CUBE
+from collectors.randomization import PRESETS
 from collectors.simulator import SimulatorError, Tick
 from collectors.tasks.pick_place import PickPlace
+from collectors.variation import draw_variation
 from collectors.waypoints import Plan
 
+PLAIN = draw_variation(PRESETS["none"], (0, 0, 0))
 TASK = PickPlace((CUBE,))
 
 
@@ -55,7 +58,7 @@ class Recorder:
 
 
 def draw(seed: int = 0) -> Plan:
-    return TASK.draw(np.random.default_rng(seed))
+    return TASK.draw(np.random.default_rng(seed), PLAIN)
 
 
 def start(simulator: FakeSimulator, recorder: Recorder, plan: Plan | None = None, **options: Any) -> Any:

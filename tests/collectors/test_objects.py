@@ -18,8 +18,9 @@ from collectors.objects import (
     lowest_point_m,
     object_kind,
 )
+from collectors.randomization import Randomization
 from collectors.scene import GOAL_RGB, TABLE_CENTRE_M, TABLE_SIZE_M
-from collectors.tasks.pick_place import AREA_X_M, AREA_Y_M, COLOUR_JITTER
+from collectors.tasks.pick_place import AREA_X_M, AREA_Y_M
 
 KINDS = (CUBE, *YCB.values())
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -89,12 +90,12 @@ def test_labels_are_plain_words_and_unambiguous() -> None:
 
 
 def test_no_colour_of_the_palette_can_be_taken_for_the_goal_or_for_another() -> None:
-    """Even after the jitter, which moves each channel of each colour by at most COLOUR_JITTER."""
+    """Even after the jitter, which moves each channel of each colour by at most `colour_jitter`."""
     colours = [*PALETTE.values(), GOAL_RGB]
     assert all(0 <= channel <= 1 for colour in colours for channel in colour)
     for i, a in enumerate(colours):
         for b in colours[:i]:
-            assert np.abs(np.subtract(a, b)).max() > 4 * COLOUR_JITTER
+            assert np.abs(np.subtract(a, b)).max() > 4 * Randomization().colour_jitter
 
 
 @every_kind

@@ -25,6 +25,7 @@ from collectors.geometry import (
 )
 from collectors.kinematics import fingertip_position, solve_planar
 from collectors.objects import CUBE, PALETTE, YCB, ObjectKind, lowest_point_m
+from collectors.randomization import PRESETS
 from collectors.scene import TABLE_SURFACE_Z_M
 from collectors.task import TASKS
 from collectors.tasks.pick_place import (
@@ -36,8 +37,10 @@ from collectors.tasks.pick_place import (
     TALL_MAX_TILT_RAD,
     PickPlace,
 )
+from collectors.variation import draw_variation
 from collectors.waypoints import Plan, UnreachableError, Waypoint
 
+PLAIN = draw_variation(PRESETS["none"], (0, 0, 0))
 KINDS = (CUBE, *YCB.values())
 PHASES = (
     "APPROACH_PICK",
@@ -61,7 +64,7 @@ every_tall_kind = pytest.mark.parametrize("kind", YCB.values(), ids=lambda kind:
 
 def plans(kind: ObjectKind, count: int = 200, noise_rad: float = NOISE_RAD) -> list[Plan]:
     task = PickPlace((kind,), noise_rad)
-    return [task.draw(np.random.default_rng([12345, episode, 0])) for episode in range(count)]
+    return [task.draw(np.random.default_rng([12345, episode, 0]), PLAIN) for episode in range(count)]
 
 
 def by_phase(plan: Plan) -> dict[str, Waypoint]:
@@ -205,10 +208,10 @@ def test_tilts_are_the_least_that_serve(kind: ObjectKind) -> None:
 
 
 def test_an_object_out_of_reach_ends_in_an_error_after_the_last_resample() -> None:
-    tower = dataclasses.replace(CUBE, label="tower", size_m=(0.04, 0.04, 0.9))
+    tower = dataclasses.replace(CUBE, name="tower", label="tower", size_m=(0.04, 0.04, 0.9))
     rng = np.random.default_rng(1)
     with pytest.raises(UnreachableError, match="the tower after 100 resamples") as error:
-        PickPlace((tower,)).draw(rng)
+        PickPlace((tower,)).draw(rng, PLAIN)
     assert error.value.resamples == 100
     expected = np.random.default_rng(1)
     expected.integers(1), expected.integers(len(PALETTE)), expected.uniform(size=3 + 1)  # object, colour, jitter, yaw
@@ -260,17 +263,19 @@ def same_plan(a: Plan, b: Plan) -> bool:
 
 def test_a_plan_depends_on_the_generator_alone_not_on_what_was_drawn_before() -> None:
     task = PickPlace(KINDS)
-    forwards = [task.draw(np.random.default_rng([7, episode, 0])) for episode in range(40)]
-    backwards = [PickPlace(KINDS).draw(np.random.default_rng([7, episode, 0])) for episode in reversed(range(40))]
+    forwards = [task.draw(np.random.default_rng([7, episode, 0]), PLAIN) for episode in range(40)]
+    backwards = [
+        PickPlace(KINDS).draw(np.random.default_rng([7, episode, 0]), PLAIN) for episode in reversed(range(40))
+    ]
     assert all(same_plan(a, b) for a, b in zip(forwards, reversed(backwards), strict=True))
     for other in ([8, 0, 0], [7, 0, 1]):
-        assert not same_plan(forwards[0], task.draw(np.random.default_rng(other)))
+        assert not same_plan(forwards[0], task.draw(np.random.default_rng(other), PLAIN))
     assert not any(same_plan(a, b) for a, b in itertools.pairwise(forwards))
 
 
 def test_the_draws_come_in_the_documented_order() -> None:
     """So that an episode stays the same from one version to the next."""
-    for episode, plan in enumerate(PickPlace(KINDS).draw(np.random.default_rng([5, e])) for e in range(60)):
+    for episode, plan in enumerate(PickPlace(KINDS).draw(np.random.default_rng([5, e]), PLAIN) for e in range(60)):
         rng = np.random.default_rng([5, episode])
         assert plan.object_name == KINDS[rng.integers(len(KINDS))].name
         if plan.object_name == CUBE.name:
@@ -288,7 +293,7 @@ def test_the_draws_come_in_the_documented_order() -> None:
 
 def test_all_objects_of_the_run_and_all_colours_are_drawn() -> None:
     task = PickPlace(KINDS)
-    drawn = [task.draw(np.random.default_rng([9, episode, 0])) for episode in range(400)]
+    drawn = [task.draw(np.random.default_rng([9, episode, 0]), PLAIN) for episode in range(400)]
     names, counts = np.unique([plan.object_name for plan in drawn], return_counts=True)
     assert set(names) == {kind.name for kind in KINDS}
     assert counts.min() > 35  # 67 expected
@@ -321,4 +326,6 @@ def test_the_instruction_names_object_and_goal_in_plain_words() -> None:
 def test_the_task_is_found_by_its_name() -> None:
     task = TASKS["pick_place"]((CUBE,), 0.01)
     assert task.name == "pick_place"
-    assert same_plan(task.draw(np.random.default_rng(3)), PickPlace((CUBE,), 0.01).draw(np.random.default_rng(3)))
+    assert same_plan(
+        task.draw(np.random.default_rng(3), PLAIN), PickPlace((CUBE,), 0.01).draw(np.random.default_rng(3), PLAIN)
+    )

@@ -18,11 +18,15 @@ from collectors.franka import (
 )
 from collectors.geometry import Array, Pose
 from collectors.kinematics import fingertip_position, hand_pose
+from collectors.motion import MAX_SPEED_FRACTION, peak_factor
 from collectors.objects import CUBE, YCB, ObjectKind, lowest_point_m
+from collectors.randomization import PRESETS
 from collectors.scene import TABLE_SURFACE_Z_M
 from collectors.tasks.pick_place import MIN_LIFT_M, PickPlace
-from collectors.waypoints import MAX_SPEED_FRACTION, Plan, Waypoint, peak_factor
+from collectors.variation import draw_variation
+from collectors.waypoints import Plan, Waypoint
 
+PLAIN = draw_variation(PRESETS["none"], (0, 0, 0))
 PERIOD_S = 1 / 30
 
 every_kind = pytest.mark.parametrize("kind", [CUBE, *YCB.values()], ids=lambda kind: kind.name)
@@ -30,7 +34,7 @@ every_tall_kind = pytest.mark.parametrize("kind", YCB.values(), ids=lambda kind:
 
 
 def plans(kind: ObjectKind, count: int) -> list[Plan]:
-    return [PickPlace((kind,)).draw(np.random.default_rng([12345, episode, 0])) for episode in range(count)]
+    return [PickPlace((kind,)).draw(np.random.default_rng([12345, episode, 0]), PLAIN) for episode in range(count)]
 
 
 def by_phase(plan: Plan) -> dict[str, Waypoint]:

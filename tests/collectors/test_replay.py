@@ -6,9 +6,13 @@ from fake_simulator import FakeSimulator
 
 from collectors.episode import run_episode
 from collectors.objects import CUBE
+from collectors.randomization import PRESETS
 from collectors.replay import RecordedEpisode, joint_deviation, replay
 from collectors.tasks.pick_place import PickPlace
+from collectors.variation import draw_variation
 from sim_service.collection import drive
+
+PLAIN = draw_variation(PRESETS["none"], (0, 0, 0))
 
 
 class Rows:
@@ -27,7 +31,7 @@ class Rows:
 @pytest.fixture(scope="module")
 def recorded() -> RecordedEpisode:
     simulator, rows, task = FakeSimulator(), Rows(), PickPlace((CUBE,))
-    plan = task.draw(np.random.default_rng(0))
+    plan = task.draw(np.random.default_rng(0), PLAIN)
     outcome = drive(simulator, run_episode(simulator, task, plan, rows, episode_index=0, steps_per_segment=30))
     return RecordedEpisode(
         plan.scene, np.stack(rows.states), np.stack(rows.actions), outcome.attach_frame, outcome.detach_frame

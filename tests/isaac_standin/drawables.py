@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from PIL import Image
 from pxr import Usd, UsdGeom, UsdLux, UsdPhysics, UsdShade
 
-from collectors.geometry import Pose
+from collectors.geometry import Pose, quat_rotate
 from isaac_standin.physics_model import SIMULATED_LINKS, shape_of
 from isaac_standin.stage_poses import pose_and_scale
 
 RGB = tuple[float, float, float]
+
+NOMINAL_KEY: Final = 5000.0  # intensities that look as the painter has its lights
+NOMINAL_DOME: Final = 3000.0
 
 _GREY: Final = (0.5, 0.5, 0.5)
 _SHAPES: Final = ("Cube", "Sphere", "Cylinder", "Capsule", "Plane")
@@ -41,11 +45,16 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class StageSnapshot:
-    """links: name of a part of the Panda to its pose in the world. lit: whether any light shines."""
+    """links: name of a part of the Panda to its pose in the world. lit: whether any light shines. key_direction: that
+    of the distant light's rays, None without one. key_rgb, dome_rgb: intensity times colour of the distant light and of
+    the dome light, as parts of NOMINAL_KEY and NOMINAL_DOME; 1 where there is none."""
 
     shapes: tuple[Shape, ...]
     links: dict[str, Pose]
     lit: bool
+    key_direction: tuple[float, ...] | None = None
+    key_rgb: RGB = (1.0, 1.0, 1.0)
+    dome_rgb: RGB = (1.0, 1.0, 1.0)
 
 
 class StageView:
@@ -66,7 +75,14 @@ class StageView:
         seen = [prim for prim in self._gprims if _is_visible(prim)]
         shapes = tuple(self._shape(prim, cache) for prim in seen)
         links = {prim.GetName(): _pose(cache, prim)[0] for prim in self._links if _is_visible(prim)}
-        return StageSnapshot(shapes, links, any(_shines(light) for light in self._lights))
+        lit = any(_shines(light) for light in self._lights)
+        key = next((light for light in self._lights if light.GetTypeName() == "DistantLight"), None)
+        dome = next((light for light in self._lights if light.GetTypeName() == "DomeLight"), None)
+        if key is None or dome is None:
+            return StageSnapshot(shapes, links, lit)
+        direction = quat_rotate(_pose(cache, key)[0].quat_wxyz, (0.0, 0.0, -1.0))
+        strengths = _strength(key, NOMINAL_KEY), _strength(dome, NOMINAL_DOME)
+        return StageSnapshot(shapes, links, lit, tuple(direction.tolist()), *strengths)
 
     def _find(self, stage: Any) -> None:
         prims = list(Usd.PrimRange(stage.GetPseudoRoot(), Usd.TraverseInstanceProxies()))
@@ -120,6 +136,13 @@ def _shines(light: Any) -> bool:
     return _is_visible(light) and (UsdLux.LightAPI(light).GetIntensityAttr().Get() or 0.0) > 0
 
 
+def _strength(light: Any, nominal: float) -> RGB:
+    api = UsdLux.LightAPI(light)
+    factor = float(api.GetIntensityAttr().Get()) / nominal
+    red, green, blue = (factor * float(channel) for channel in api.GetColorAttr().Get())
+    return red, green, blue
+
+
 def _colour(prim: Any) -> RGB:
     material, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial()
     if material:
@@ -128,9 +151,24 @@ def _colour(prim: Any) -> RGB:
             for name in ("diffuseColor", "diffuse_color_constant"):
                 value = shader.GetInput(name).Get() if shader and shader.GetInput(name) else None
                 if value is not None:
-                    return _rgb(value)
+                    return _texture_colour(shader.GetInput(name)) or _rgb(value)
     colours = UsdGeom.Gprim(prim).GetDisplayColorAttr().Get()
     return _rgb(colours[0]) if colours else _GREY
+
+
+def _texture_colour(shader_input: Any) -> RGB | None:
+    """Of a connected picture without a colour space of its own: its mean."""
+    if not shader_input.HasConnectedSource():
+        return None
+    source, _, _ = shader_input.GetConnectedSource()
+    shader = UsdShade.Shader(source.GetPrim())
+    file = shader.GetInput("file").Get().path
+    if not file:
+        return None
+    assert shader.GetInput("sourceColorSpace").Get() == "raw"
+    with Image.open(file) as picture:
+        red, green, blue = (np.asarray(picture.convert("RGB")).reshape(-1, 3).mean(axis=0) / 255).tolist()
+    return red, green, blue
 
 
 def _rgb(value: Any) -> RGB:

@@ -67,6 +67,7 @@ class Painter:
         )
         for shape in snapshot.shapes:
             self._add(shape)
+        self._light(snapshot)
         self._look(view)
         viewport = mujoco.MjrRect(0, 0, width_px, height_px)
         from_below = np.empty((height_px, width_px, 3), dtype=np.uint8)
@@ -90,6 +91,17 @@ class Painter:
             np.array([*(_displayed(channel) for channel in shape.rgb), 1.0], dtype=np.float32),
         )
         self._scene.ngeom += 1
+
+    def _light(self, snapshot: StageSnapshot) -> None:
+        for index in range(self._scene.nlight):
+            light = self._scene.lights[index]
+            if light.headlight:
+                light.ambient = lighting.AMBIENT * np.array(snapshot.dome_rgb)
+                light.diffuse = lighting.HEADLIGHT_DIFFUSE * np.array(snapshot.dome_rgb)
+            else:
+                light.diffuse = lighting.KEY_DIFFUSE * np.array(snapshot.key_rgb)
+                if snapshot.key_direction is not None:
+                    light.dir = snapshot.key_direction
 
     def _look(self, view: View) -> None:
         rotation = matrix_from_quat(view.camera_to_world.quat_wxyz)

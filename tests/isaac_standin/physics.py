@@ -8,6 +8,7 @@ import numpy as np
 from pxr import UsdPhysics
 
 from collectors.geometry import Array, Pose, quat_rotate
+from isaac_standin.live_edits import LiveEdits
 from isaac_standin.physics_model import DOF_NAMES, INNER_STEPS, SIMULATED_LINKS, StageModel, stage_model
 from isaac_standin.welds import Welds
 from isaac_standin.write_back import WriteBack
@@ -47,6 +48,7 @@ class Physics:
         """A new stage."""
         self.stop()
         self._welds: Any = None
+        self._edits: Any = None
 
     def stop(self) -> None:
         if self._running:
@@ -63,6 +65,7 @@ class Physics:
         self._model = self._mujoco.MjModel.from_xml_string(self._stage_model.xml)
         self._data = self._mujoco.MjData(self._model)
         self._welds = Welds(self._kit, self._mujoco, self._model, self._data, self._stage_model)
+        self._edits = LiveEdits(self._kit, self._mujoco, self._model, self._stage_model)
         self._write_back = WriteBack(stage, self._kit.usd_context._physics_layer)
         self._running = True
         self._links: dict[str, int] = {}
@@ -90,6 +93,8 @@ class Physics:
                     callback(1 / self.steps_per_second)
                 except Exception as error:  # PhysX logs it and goes on
                     self._kit.report("physics callback", error)
+        if self._edits.apply():
+            self.view = None  # it has colliders that are gone
         if self._welds.apply():
             self.view = None  # the articulation was parsed anew
         if self.has_robot:
@@ -111,6 +116,8 @@ class Physics:
     def changed(self, notice: Any) -> None:
         if self._welds is not None:
             self._welds.changed(notice)
+        if self._running:
+            self._edits.changed(notice)
 
     # The robot
 

@@ -29,6 +29,7 @@ INNER_STEPS: Final = 8  # of MuJoCo in one of PhysX
 
 _DEFAULT_FRICTION: Final = 0.5  # PhysX's material without a material
 _DEFAULT_DENSITY: Final = 1000.0
+_SPARE_HALF_EDGE_M: Final = 0.05
 _CONTACT_SOLREF: Final = (0.005, 1.0)  # five inner steps, as in the embedded simulator
 _WELD_SOLREF: Final = (0.004, 1.0)
 _WELD_SOLIMP: Final = (0.995, 0.9999, 0.0001, 0.5, 2.0)
@@ -37,13 +38,16 @@ _WELD_SOLIMP: Final = (0.995, 0.9999, 0.0001, 0.5, 2.0)
 @dataclass
 class StageModel:
     """xml: the MJCF. robot: path of the articulation root, None without one. links: path of a link to its body.
-    bodies: path of a free body to its body and joint. welds: pairs of paths (link, free body) to the equality.
+    bodies: path of a free body to its body and joint. colliders: paths of those of free bodies, statics: of all others;
+    each is the name of its geom. welds: pairs of paths (link, free body) to the equality.
     gains: stiffness and damping of each dof as the stage has them, SI units, shape (9,) each."""
 
     xml: str = ""
     robot: str | None = None
     links: dict[str, str] = field(default_factory=dict)
     bodies: dict[str, str] = field(default_factory=dict)
+    colliders: list[str] = field(default_factory=list)
+    statics: list[str] = field(default_factory=list)
     welds: dict[tuple[str, str], str] = field(default_factory=dict)
     start: dict[str, Pose] = field(default_factory=dict)
     gains: tuple[np.ndarray, np.ndarray] = (np.zeros(0), np.zeros(0))
@@ -72,7 +76,8 @@ class _Builder:
         for prim in prims:
             if prim.HasAPI(UsdPhysics.RigidBodyAPI) and not self._is_link(prim):
                 world.append(self._free_body(prim))
-            elif prim.HasAPI(UsdPhysics.CollisionAPI) and self._body_above(prim) is None and _is_solid(prim):
+            elif prim.HasAPI(UsdPhysics.CollisionAPI) and self._body_above(prim) is None and is_solid(prim):
+                model.statics.append(str(prim.GetPath()))
                 world.append(self._geom(prim, Pose((0, 0, 0)), mass_kg=None))
         actuators, exclusions, equalities = self._robot_parts()
         root = element(
@@ -158,7 +163,7 @@ class _Builder:
         colliders = [
             child
             for child in Usd.PrimRange(prim, Usd.TraverseInstanceProxies())
-            if child.HasAPI(UsdPhysics.CollisionAPI) and _is_solid(child)
+            if child.HasAPI(UsdPhysics.CollisionAPI) and is_solid(child)
         ]
         if not colliders:
             raise NotImplementedError(f"the stand-in simulates bodies with a collider; {path} has none")
@@ -166,6 +171,8 @@ class _Builder:
         mass_kg = (mass_api.GetMassAttr().Get() or 0.0) if mass_api else 0.0
         geoms = [self._geom(child, pose, mass_kg / len(colliders) if mass_kg else None) for child in colliders]
         self._model.bodies[path] = path
+        self._model.colliders += [str(child.GetPath()) for child in colliders]
+        geoms.append(_spare(path))
         return element(
             "body", element("freejoint", name=path), *geoms, name=path, pos=pose.position, quat=pose.quat_wxyz
         )
@@ -177,7 +184,7 @@ class _Builder:
         kind, size, turn = shape_of(prim, scale)
         pose = pose @ turn
         weight: dict[str, float] = {"density": _DEFAULT_DENSITY} if mass_kg is None else {"mass": mass_kg}
-        friction = (self._friction(prim), 0.01, 0.001)
+        friction = (friction_of(prim), 0.01, 0.001)
         return element(
             "geom",
             name=str(prim.GetPath()),
@@ -186,15 +193,10 @@ class _Builder:
             pos=pose.position,
             quat=pose.quat_wxyz,
             friction=friction,
+            priority=int(mass_kg is not None),  # its friction is that of the contact
             condim=4,
             **weight,
         )
-
-    def _friction(self, prim: Any) -> float:
-        material, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial("physics")
-        physics = UsdPhysics.MaterialAPI(material.GetPrim()) if material else None
-        value = physics.GetDynamicFrictionAttr().Get() if physics else None
-        return _DEFAULT_FRICTION if value is None else float(value)
 
     def _is_link(self, prim: Any) -> bool:
         return self._model.robot is not None and str(prim.GetPath()).startswith(f"{self._model.robot}/")
@@ -208,6 +210,33 @@ class _Builder:
 
     def _pose(self, prim: Any) -> tuple[Pose, np.ndarray]:
         return pose_and_scale(self._cache.GetLocalToWorldTransform(prim))
+
+
+def friction_of(prim: Any) -> float:
+    """Of a collider, the dynamic one."""
+    material, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial("physics")
+    physics = UsdPhysics.MaterialAPI(material.GetPrim()) if material else None
+    value = physics.GetDynamicFrictionAttr().Get() if physics else None
+    return _DEFAULT_FRICTION if value is None else float(value)
+
+
+def spare_name(body: str) -> str:
+    """Of the geom that a collider gets which comes to a body while physics runs."""
+    return f"{body} spare"
+
+
+def _spare(body: str) -> Element:
+    """Solid and as large as any may become: MuJoCo compiles by that. `LiveEdits` switches it off."""
+    return element(
+        "geom",
+        name=spare_name(body),
+        type="box",
+        size=(_SPARE_HALF_EDGE_M,) * 3,
+        mass=0,
+        priority=1,
+        friction=(_DEFAULT_FRICTION, 0.01, 0.001),
+        condim=4,
+    )
 
 
 def shape_of(prim: Any, scale: np.ndarray) -> tuple[str, tuple[float, ...], Pose]:
@@ -234,5 +263,5 @@ def shape_of(prim: Any, scale: np.ndarray) -> tuple[str, tuple[float, ...], Pose
     )
 
 
-def _is_solid(prim: Any) -> bool:
+def is_solid(prim: Any) -> bool:
     return UsdPhysics.CollisionAPI(prim).GetCollisionEnabledAttr().Get() is not False

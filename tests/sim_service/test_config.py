@@ -1,10 +1,13 @@
 """Flags, environment and their errors."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from collectors.motion import Motion
+from collectors.randomization import PRESETS
 from sim_service.config import CollectConfig, ConfigError, add_collect_flags, apply_environment, collect_config
 from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config
 from sim_service.simulators import SimulatorSettings
@@ -77,7 +80,9 @@ def test_a_bad_environment_value_is_named(name: str, value: str, message: str) -
         (["--fps", "50"], r"fps 50 does not divide the physics rate of 120 Hz; allowed: \[1, 2, 3"),
         (["--fps", "0"], "fps 0 does not divide"),
         (["--steps-per-segment", "0"], "--steps-per-segment must be at least 1"),
-        (["--num-objects", "2"], "--num-objects must be 1, got 2: there are no distractor objects yet"),
+        (["--num-objects", "0"], "--num-objects must be 1 to 6, got 0"),
+        (["--num-objects", "7"], "--num-objects must be 1 to 6, got 7"),
+        (["--randomize", "much"], "--randomize: 'much' is neither a file nor one of none, light, full"),
         (["--waypoint-noise", "3"], "--waypoint-noise must be 0 to 0.2 rad"),
         (["--waypoint-noise", "nan"], "--waypoint-noise must be 0 to 0.2 rad"),
         (["--max-attempts", "0"], "--max-attempts must be at least 1"),
@@ -92,7 +97,32 @@ def test_a_bad_flag_is_named_with_what_is_allowed(flags: list[str], message: str
 
 def test_all_bad_flags_are_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"--num-episodes.*--seed.*--num-objects"):
-        parse("--output", "x", "--num-episodes", "0", "--seed", "-2", "--num-objects", "3")
+        parse("--output", "x", "--num-episodes", "0", "--seed", "-2", "--num-objects", "7")
+
+
+def test_objects_beyond_the_target_are_distractors() -> None:
+    """Their number is that of --num-objects, whatever --randomize says."""
+    assert parse("--output", "x").settings.num_distractors == 0
+    assert parse("--output", "x", "--randomize", "full").randomization == PRESETS["full"]
+    assert parse("--output", "x", "--randomize", "full").settings.num_distractors == 5
+    for number in range(1, 7):
+        config = parse("--output", "x", "--randomize", "full", "--num-objects", str(number))
+        assert config.randomization == replace(PRESETS["full"], distractors=(number - 1, number - 1))
+        assert config.settings.num_distractors == number - 1
+        assert config.settings.textured_table
+    alone = parse("--output", "x", "--num-objects", "3")
+    assert alone.randomization == replace(PRESETS["none"], distractors=(2, 2))
+    assert not alone.settings.textured_table
+
+
+def test_a_file_of_ranges_and_the_motion(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("preset: light\ngain: [0.9, 1.1]\ncurriculum_episodes: 10\n")
+    flags = ("--randomize", str(tmp_path / "mine.yaml"), "--interpolation", "min-jerk", "--approach", "cartesian")
+    config = parse("--output", "x", *flags)
+    assert config.randomization == replace(PRESETS["light"], gain=(0.9, 1.1), curriculum_episodes=10)
+    assert config.motion == Motion("min-jerk", "cartesian")
+    from_environment = parse("--output", "x", environment={"ISAAC_COLLECT_RANDOMIZE": "light"})
+    assert from_environment.randomization == PRESETS["light"]
 
 
 def test_a_flag_wins_over_a_switch_in_the_environment() -> None:

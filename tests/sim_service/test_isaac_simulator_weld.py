@@ -13,8 +13,10 @@ from collectors.episode import EpisodeOutcome, run_episode
 from collectors.franka import FINGER_CLOSED_M, FINGER_OPEN_M, HOME_RAD
 from collectors.geometry import Pose, quat_about_axis, rotation_angle
 from collectors.objects import YCB
+from collectors.randomization import Randomization
 from collectors.simulator import Action, SimulatorError, Tick
 from collectors.tasks.pick_place import PickPlace
+from collectors.variation import draw_variation
 from sim_service.collection import drive
 from sim_service.simulators import SimulatorSettings
 
@@ -53,7 +55,7 @@ class Nowhere:
 
 def episode(cell: Cell, sink: Nowhere) -> Generator[Tick, None, EpisodeOutcome]:
     task = PickPlace(cell.simulator.objects)
-    plan = task.draw(np.random.default_rng(2))
+    plan = task.draw(np.random.default_rng(2), draw_variation(Randomization(), (2, 0, 0)))
     return run_episode(cell.simulator, task, plan, sink, episode_index=0, steps_per_segment=2)
 
 

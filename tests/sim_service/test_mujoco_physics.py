@@ -104,7 +104,7 @@ def test_poses_and_joints_of_an_observation_are_of_one_instant(simulator: Simula
 def test_at_home_nothing_touches_but_the_object_and_the_table() -> None:
     model = cell(CUBE)
     data = mujoco.MjData(model)
-    ObjectSlot(model, CUBE, 0).place(model, data, scene(CUBE).object_pose, (0.5, 0.5, 0.5))
+    ObjectSlot(model, CUBE, 0).place(model, data, scene(CUBE))
     data.qpos[:NUM_ARM_JOINTS] = HOME_RAD
     for _ in range(50):
         mujoco.mj_step(model, data)
@@ -199,7 +199,7 @@ def test_parked_objects_stay_where_they_are_and_touch_nothing() -> None:
     model = cell(*kinds)
     data = mujoco.MjData(model)
     slots = [ObjectSlot(model, kind, number) for number, kind in enumerate(kinds)]
-    slots[2].place(model, data, scene(kinds[2]).object_pose, (0.5, 0.5, 0.5))
+    slots[2].place(model, data, scene(kinds[2]))
     parked = [slot for slot in slots if slot is not slots[2]]
     for slot in parked:
         slot.park(model, data)
@@ -222,7 +222,7 @@ def test_an_object_that_was_parked_falls_and_collides_again() -> None:
     slot.park(model, data)
     mujoco.mj_step(model, data, 100)
     mujoco.mj_resetData(model, data)
-    slot.place(model, data, Pose((0.5, 0.1, TABLE_SURFACE_Z_M + 0.05)), (0.5, 0.5, 0.5))
+    slot.place(model, data, scene(CUBE, object_pose=Pose((0.5, 0.1, TABLE_SURFACE_Z_M + 0.05))))
     mujoco.mj_step(model, data, 960)
     mujoco.mj_kinematics(model, data)
     assert data.xpos[slot.body_id][2] == pytest.approx(TABLE_SURFACE_Z_M + 0.02, abs=1e-4)
@@ -234,7 +234,7 @@ def test_a_weld_is_gone_without_trace_when_its_object_is_put_anew() -> None:
     before = model.eq_data.copy()
     slot = ObjectSlot(model, CUBE, 0)
     for put in (
-        lambda: slot.place(model, data, scene(CUBE).object_pose, (0.5, 0.5, 0.5)),
+        lambda: slot.place(model, data, scene(CUBE)),
         lambda: slot.park(model, data),
     ):
         slot.weld(model, data, Pose((0.01, 0.02, 0.1), quat_about_axis((1, 0, 0), 0.3)))

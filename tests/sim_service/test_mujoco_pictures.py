@@ -143,7 +143,7 @@ def test_ray_casting_agrees_with_opengl() -> None:
     model = mujoco.MjModel.from_xml_string(scene_xml((CUBE,), CAMERAS, RAYCAST_QUALITY))
     data = mujoco.MjData(model)
     slot = ObjectSlot(model, CUBE, 0)
-    slot.place(model, data, Pose((0.5, 0.05, 0.43)), (0.8, 0.1, 0.08))
+    slot.place(model, data, scene(CUBE, (0.5, 0.05)))
     data.qpos[:7] = SEEN_FROM_THE_HAND
     mujoco.mj_forward(model, data)
     assert GL.backend is not None
@@ -162,7 +162,7 @@ def test_parked_objects_are_neither_drawn_nor_in_view() -> None:
     model = mujoco.MjModel.from_xml_string(scene_xml(kinds, CAMERAS, QUALITY["default"]))
     data = mujoco.MjData(model)
     slots = [ObjectSlot(model, kind, number) for number, kind in enumerate(kinds)]
-    slots[0].place(model, data, Pose((0.5, 0.0, 0.5)), (0.9, 0.8, 0.1))
+    slots[0].place(model, data, scene(kinds[0], object_pose=Pose((0.5, 0.0, 0.5)), object_rgb=(0.9, 0.8, 0.1)))
     for slot in slots[1:]:
         slot.park(model, data)
     data.qpos[:7] = HOME_RAD
@@ -192,7 +192,8 @@ def test_every_object_is_drawn_in_its_published_size(kind: ObjectKind) -> None:
     ]
     model = mujoco.MjModel.from_xml_string(scene_xml((kind,), views, dataclasses.replace(QUALITY["fast"], slices=64)))
     data = mujoco.MjData(model)
-    ObjectSlot(model, kind, 0).place(model, data, Pose((0.5, 0.0, 5.0)), (0.9, 0.1, 0.9))
+    aloft = scene(kind, object_pose=Pose((0.5, 0.0, 5.0)), object_rgb=(0.9, 0.1, 0.9))
+    ObjectSlot(model, kind, 0).place(model, data, aloft)
     mujoco.mj_forward(model, data)
     assert GL.backend is not None
     renderer = GlRenderer(model, views, GL.backend, shadows=False)

@@ -33,7 +33,7 @@ def author_camera(stage: Usd.Stage, camera: Camera) -> None:
     prim.CreateProjectionAttr(UsdGeom.Tokens.perspective)
     prim.CreateHorizontalApertureAttr(HORIZONTAL_APERTURE)
     prim.CreateVerticalApertureAttr(HORIZONTAL_APERTURE * camera.height_px / camera.width_px)
-    prim.CreateFocalLengthAttr(HORIZONTAL_APERTURE / (2 * math.tan(camera.horizontal_fov_rad / 2)))
+    prim.CreateFocalLengthAttr(_focal_length(camera))
     prim.CreateClippingRangeAttr(Gf.Vec2f(*CLIPPING_RANGE_M))
     place_camera(stage, camera)
 
@@ -47,3 +47,13 @@ def place_camera(stage: Usd.Stage, camera: Camera) -> None:
     """
     prim = stage.GetPrimAtPath(paths.CAMERAS[camera.name])
     set_transform(prim, camera.camera_to_parent() @ _USD_TO_OPENCV)
+
+
+def set_camera(stage: Usd.Stage, camera: Camera) -> None:
+    """Let the camera be where that one is, and see as much."""
+    UsdGeom.Camera(stage.GetPrimAtPath(paths.CAMERAS[camera.name])).GetFocalLengthAttr().Set(_focal_length(camera))
+    place_camera(stage, camera)
+
+
+def _focal_length(camera: Camera) -> float:
+    return HORIZONTAL_APERTURE / (2 * math.tan(camera.horizontal_fov_rad / 2))

@@ -9,10 +9,12 @@ from pxr import Gf, Usd, UsdGeom, UsdPhysics
 
 from collectors.cameras import Camera
 from collectors.objects import ObjectKind
+from collectors.randomization import MAX_DISTRACTORS
 from sim_service.isaac_sim.usd import paths
 from sim_service.isaac_sim.usd.cameras import author_camera
+from sim_service.isaac_sim.usd.distractors import author_distractors
 from sim_service.isaac_sim.usd.errors import CellExistsError
-from sim_service.isaac_sim.usd.furniture import author_furniture
+from sim_service.isaac_sim.usd.furniture import author_furniture, author_table_top
 from sim_service.isaac_sim.usd.lights import author_lights
 from sim_service.isaac_sim.usd.materials import author_grip
 from sim_service.isaac_sim.usd.objects import author_goal, author_objects
@@ -27,6 +29,8 @@ def author_cell(
     cameras: Sequence[Camera],
     robot_usd: str,
     look_usd: Callable[[ObjectKind], str | None],
+    num_distractors: int = 0,
+    textured_table: bool = False,
 ) -> None:
     """Put the cell on a stage that may have /World and a physics scene, and nothing of ours; objects stand parked.
 
@@ -34,7 +38,8 @@ def author_cell(
     looks need `look_fit.fit_look` once they are loaded. Raises CellExistsError, and changes nothing, when a part of
     the cell is there already; RobotError and CameraError as author_robot and author_camera do.
     """
-    own = [paths.ROBOT, paths.TABLE, paths.FLOOR, paths.PARKING, paths.GOAL, paths.GRIP_MATERIAL, paths.MATERIALS]
+    own = [paths.ROBOT, paths.TABLE, paths.TABLE_TOP, paths.DISTRACTOR_MATERIAL, paths.FLOOR, paths.PARKING, paths.GOAL]
+    own += [paths.GRIP_MATERIAL, paths.MATERIALS, *map(paths.distractor_path, range(MAX_DISTRACTORS))]
     own += [paths.LIGHTS, paths.WELD, *paths.CAMERAS.values(), *(paths.object_path(kind) for kind in objects)]
     present = [path for path in own if stage.GetPrimAtPath(path)]
     if present:
@@ -46,8 +51,16 @@ def author_cell(
     author_goal(stage)
     author_lights(stage)
     author_objects(stage, objects, [look_usd(kind) for kind in objects], author_grip(stage))
+    author_extras(stage, num_distractors, textured_table)
     for camera in cameras:
         author_camera(stage, camera)
+
+
+def author_extras(stage: Usd.Stage, num_distractors: int, textured_table: bool) -> None:
+    """What only some runs need, on a stage that has the cell; what is there already stays."""
+    author_distractors(stage, num_distractors)
+    if textured_table and not stage.GetPrimAtPath(paths.TABLE_TOP):
+        author_table_top(stage)
 
 
 def _author_stage(stage: Usd.Stage) -> None:

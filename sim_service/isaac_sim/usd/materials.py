@@ -34,18 +34,30 @@ def set_surface_rgb(stage: Usd.Stage, name: str, linear_rgb: tuple[float, float,
     shader.GetInput("diffuseColor").Set(Gf.Vec3f(*linear_rgb))
 
 
+def surface(stage: Usd.Stage, name: str) -> UsdShade.Material:
+    """A material of `author_surface`."""
+    return UsdShade.Material(stage.GetPrimAtPath(f"{paths.MATERIALS}/{name}"))
+
+
 def bind_surface(prim: Usd.Prim, material: UsdShade.Material) -> None:
     UsdShade.MaterialBindingAPI.Apply(prim).Bind(material)
 
 
-def author_grip(stage: Usd.Stage) -> UsdShade.Material:
-    """The friction of the objects, at paths.GRIP_MATERIAL."""
-    material = UsdShade.Material.Define(stage, paths.GRIP_MATERIAL)
+def author_grip(stage: Usd.Stage, path: str = paths.GRIP_MATERIAL) -> UsdShade.Material:
+    """The friction of the objects, or of what else is bound to it."""
+    material = UsdShade.Material.Define(stage, path)
     physics = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
     physics.CreateStaticFrictionAttr(STATIC_FRICTION)
     physics.CreateDynamicFrictionAttr(DYNAMIC_FRICTION)
     physics.CreateRestitutionAttr(RESTITUTION)
     return material
+
+
+def set_grip(stage: Usd.Stage, friction: float) -> None:
+    """Scale the friction of the objects. friction: their dynamic one."""
+    physics = UsdPhysics.MaterialAPI(stage.GetPrimAtPath(paths.GRIP_MATERIAL))
+    physics.GetStaticFrictionAttr().Set(STATIC_FRICTION * friction / DYNAMIC_FRICTION)
+    physics.GetDynamicFrictionAttr().Set(friction)
 
 
 def bind_grip(prim: Usd.Prim, material: UsdShade.Material) -> None:

@@ -43,7 +43,7 @@ def author_objects(
     parking = UsdGeom.Xform.Define(stage, paths.PARKING)
     parking.MakeInvisible()
     for number, (kind, look_usd) in enumerate(zip(kinds, looks, strict=True)):
-        _author_slab(stage, number, kind)
+        author_slab(stage, f"slab_{number}", parking_pose(number), kind.size_m[2])
         body = UsdGeom.Xform.Define(stage, paths.object_path(kind)).GetPrim()
         set_transform(body, parking_pose(number))
         UsdPhysics.RigidBodyAPI.Apply(body)
@@ -58,10 +58,11 @@ def author_objects(
             _author_look(stage, kind, look_usd)
 
 
-def parking_pose(number: int) -> Pose:
-    """Object to world of the object that is `number` in the run, upright on its slab while no episode uses it."""
+def parking_pose(number: int, row: int = 0) -> Pose:
+    """Object to world of the object that is `number` in the run, upright on its slab while no episode uses it. row: one
+    farther behind the robot for each."""
     x, y, z = _FIRST_PARKED_M
-    return Pose((x, y + number * _PARKING_SPACING_M, z))
+    return Pose((x - row * _PARKING_SPACING_M, y + number * _PARKING_SPACING_M, z))
 
 
 def set_object_rgb(stage: Usd.Stage, kind: ObjectKind, rgb: tuple[float, float, float]) -> None:
@@ -86,12 +87,12 @@ def move_goal(stage: Usd.Stage, position_m: Sequence[float]) -> None:
     set_translation(stage.GetPrimAtPath(paths.GOAL), (x, y, z + GOAL_HEIGHT_M / 2))
 
 
-def _author_slab(stage: Usd.Stage, number: int, kind: ObjectKind) -> None:
-    """What the parked object stands on: its surface is where the object's lowest face is."""
-    x, y, z = parking_pose(number).position.tolist()
-    surface_z_m = z - kind.size_m[2] / 2
+def author_slab(stage: Usd.Stage, name: str, parked: Pose, height_m: float) -> None:
+    """What a parked object of that height stands on: its surface is where the object's lowest face is."""
+    x, y, z = parked.position.tolist()
+    surface_z_m = z - height_m / 2
     centre = Pose((x, y, surface_z_m - _PARKING_SLAB_M[2] / 2))
-    slab = author_box(stage, f"{paths.PARKING}/slab_{number}", _PARKING_SLAB_M, centre)
+    slab = author_box(stage, f"{paths.PARKING}/{name}", _PARKING_SLAB_M, centre)
     UsdPhysics.CollisionAPI.Apply(slab)
 
 
