@@ -21,6 +21,7 @@ BETWEEN_M: Final = 0.075  # from one centre to the next: their widest diagonals 
 EDGE_RANGE_M: Final = (0.02, 0.05)  # a hand that lifts 10 cm passes over them
 LEAST_COLOUR_DISTANCE: Final = 0.35  # from the object and the goal, in sRGB
 COLOUR_JITTER: Final = 0.04
+DENSITY_KG_M3: Final = 800.0  # of wood or plastic
 _TRIES: Final = 50  # for a spot; a crowded table gets fewer
 
 SLOT_SHAPES: Final = ("box", "cylinder", "box", "cylinder", "box")

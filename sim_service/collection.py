@@ -218,11 +218,10 @@ class Collection:
             self.on_attempt(attempt)
 
     def _attempt(self, index: int, attempt: int) -> Generator[Tick, None, tuple[Plan | None, EpisodeOutcome]]:
-        rng = np.random.default_rng([self._config.seed, index, attempt])
+        seed = (self._config.seed, index, attempt)
         try:
-            seed = (self._config.seed, index, attempt)
             variation = draw_variation(self._config.randomization, seed, self._simulator.cameras)
-            plan = self._task.draw(rng, variation)
+            plan = self._task.draw(np.random.default_rng(seed), variation)
         except UnreachableError as error:
             _log.warning("episode %d, attempt %d: %s", index, attempt, error)
             return None, EpisodeOutcome("unreachable", 0)

@@ -15,7 +15,7 @@ from collectors.franka import FINGER_OPEN_M
 from collectors.geometry import Array, Pose
 from collectors.kinematics import hand_pose
 from collectors.objects import CUBE, ObjectKind
-from collectors.scene import TABLE_SURFACE_Z_M, Scene
+from collectors.scene import Scene
 from collectors.simulator import Action, Image, Observation, SimulatorError, Tick
 
 LAG = 0.6  # share of the way to the target that a joint covers in one control period
@@ -53,7 +53,7 @@ class FakeSimulator:
         return {"simulator": "fake", "renderer": "none: stripes", "fake": "1"}
 
     def reset(self, scene: Scene) -> None:
-        if scene.kind not in self.objects:
+        if scene.kind.name not in [kind.name for kind in self.objects]:
             raise ValueError(f"{scene.kind.name} is not in this run: {[kind.name for kind in self.objects]}")
         self.calls.append("reset")
         self._scene = scene
@@ -86,7 +86,7 @@ class FakeSimulator:
             self._object = hand_pose(self._arm) @ self._in_hand
         elif self._scene is not None:
             x, y, _ = self._object.position
-            resting_z = TABLE_SURFACE_Z_M + self._scene.kind.size_m[2] / 2
+            resting_z = self._scene.surface_z_m + self._scene.kind.size_m[2] / 2
             self._object = Pose((x, y, resting_z), self._object.quat_wxyz)
 
     def refresh(self, images: bool) -> None:

@@ -4,6 +4,7 @@ Each check takes an open simulator in whatever state it is, and leaves it open. 
 engine with servos; what a simulator promises beyond the contract is tested with that simulator.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +15,8 @@ import pytest
 from collectors.franka import FINGER_CLOSED_M, FINGER_OPEN_M, HOME_RAD
 from collectors.geometry import Array, Pose, quat_about_axis, rotation_angle
 from collectors.kinematics import hand_pose, least_tilt, solve_planar, wrist_yaw_along
-from collectors.objects import ObjectKind
-from collectors.scene import TABLE_SURFACE_Z_M, Scene
+from collectors.objects import CUBE, ObjectKind
+from collectors.scene import TABLE_SURFACE_Z_M, Light, Plant, Scene, Table
 from collectors.simulator import Action, Observation, Simulator, SimulatorError, Tick
 
 RGB = (0.8, 0.1, 0.08)
@@ -258,6 +259,65 @@ def check_an_object_put_into_the_air_falls_onto_the_table(simulator: Simulator) 
     np.testing.assert_allclose(simulator.observe().object_to_world.position, resting.position, atol=0.002)
 
 
+def rests_at_m(simulator: Simulator, wanted: Scene) -> float:
+    """Height of the object's centre after it has been dropped from a centimetre above where the scene has it."""
+    pose = wanted.object_pose
+    simulator.reset(dataclasses.replace(wanted, object_pose=Pose(pose.position + (0, 0, 0.01), pose.quat_wxyz)))
+    for _ in range(30):
+        simulator.advance(BLIND)
+    return float(simulator.observe().object_to_world.position[2])
+
+
+def check_a_table_is_as_high_as_the_scene_has_it(simulator: Simulator) -> None:
+    kind = simulator.objects[0]
+    half_m = kind.size_m[2] / 2
+    for height_m in (0.03, -0.03, 0.0):
+        pose = Pose((0.5, 0.1, TABLE_SURFACE_Z_M + height_m + half_m))
+        wanted = scene(kind, object_pose=pose, table=Table(height_m=height_m))
+        assert rests_at_m(simulator, wanted) == pytest.approx(TABLE_SURFACE_Z_M + height_m + half_m, abs=0.002)
+
+
+def check_a_cube_is_as_large_as_the_scene_has_it(simulator: Simulator) -> None:
+    if simulator.objects[0].name != CUBE.name:
+        return  # published objects have one size
+    for edge_m in (0.05, 0.03, 0.04):
+        kind = dataclasses.replace(CUBE, size_m=(edge_m,) * 3, mass_kg=0.3, grasp_below_top_m=edge_m / 2)
+        assert rests_at_m(simulator, scene(kind)) == pytest.approx(TABLE_SURFACE_Z_M + edge_m / 2, abs=0.002)
+        held = grasped(simulator, kind)
+        np.testing.assert_allclose(held.object_to_world.position[:2], (0.5, 0.1), atol=0.005)
+
+
+def check_nothing_is_left_of_a_varied_scene(simulator: Simulator) -> None:
+    """After a scene in which everything is another, the nominal one is what it was."""
+    kind = simulator.objects[0]
+    if kind.name == CUBE.name:
+        varied = dataclasses.replace(kind, size_m=(0.05,) * 3, mass_kg=0.5, grasp_below_top_m=0.025)
+    else:
+        varied = kind
+
+    def end_of(wanted: Scene) -> Observation:
+        simulator.reset(wanted)
+        return move(simulator, np.array(HOME_RAD) + (0.3, 0.2, 0, 0, 0, 0, 0), FINGER_CLOSED_M, 12)
+
+    before = end_of(scene(kind))
+    other = end_of(
+        scene(
+            varied,
+            object_pose=Pose((0.6, -0.1, TABLE_SURFACE_Z_M + 0.02 + varied.size_m[2] / 2)),
+            arm_rad=tuple((np.array(HOME_RAD) + 0.04).tolist()),
+            friction=0.3,
+            table=Table(height_m=0.02, rgb=(0.3, 0.3, 0.3)),
+            light=Light(turn_rad=(0.2, 0.1), intensity=0.8, kelvin=4000.0, rgb=(1.2, 1.0, 0.7)),
+            cameras=tuple(dataclasses.replace(camera, horizontal_fov_rad=1.2) for camera in simulator.cameras),
+            plant=Plant(gain=0.8),
+        )
+    )
+    assert np.abs(other.object_to_world.position - before.object_to_world.position).max() > 0.01
+    after = end_of(scene(kind))
+    np.testing.assert_allclose(after.arm_rad, before.arm_rad, atol=1e-4)
+    np.testing.assert_allclose(after.object_to_world.matrix(), before.object_to_world.matrix(), atol=1e-4)
+
+
 CHECKS: tuple[Callable[[Simulator], None], ...] = (
     check_it_describes_itself,
     check_reset_puts_the_scene_up,
@@ -274,6 +334,9 @@ CHECKS: tuple[Callable[[Simulator], None], ...] = (
     check_reset_removes_the_weld,
     check_only_objects_of_the_run_are_taken,
     check_an_object_put_into_the_air_falls_onto_the_table,
+    check_a_table_is_as_high_as_the_scene_has_it,
+    check_a_cube_is_as_large_as_the_scene_has_it,
+    check_nothing_is_left_of_a_varied_scene,
 )
 
 

@@ -6,12 +6,12 @@ from typing import Final
 
 import mujoco
 
-from collectors.distractors import SLOT_SHAPES
+from collectors.distractors import DENSITY_KG_M3, SLOT_SHAPES
 from collectors.geometry import Pose
+from collectors.inertia import solid_inertia
 from collectors.scene import Distractor
-from sim_service.mujoco_sim.distractors_mjcf import DENSITY_KG_M3, NOMINAL_SIZE_M, distractor_name
+from sim_service.mujoco_sim.distractors_mjcf import NOMINAL_SIZE_M, distractor_name
 from sim_service.mujoco_sim.geom_size import resize_geom
-from sim_service.mujoco_sim.inertia import solid_inertia
 from sim_service.mujoco_sim.objects_mjcf import PARKED_GROUP
 
 _PARKING_M: Final = (-3.0, 5.0, -1.0)

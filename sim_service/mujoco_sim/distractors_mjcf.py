@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from collectors.distractors import SLOT_SHAPES
+from collectors.distractors import DENSITY_KG_M3, SLOT_SHAPES
 from sim_service.mujoco_sim.mjcf import element
 
-DENSITY_KG_M3: Final = 800.0  # of wood or plastic
 NOMINAL_SIZE_M: Final = (0.04, 0.04, 0.04)
 
 _FRICTION: Final = (1.0, 0.01, 0.001)

@@ -7,6 +7,8 @@ import math
 import mujoco
 import numpy as np
 
+from sim_service.mujoco_sim.bounding_boxes import refit_boxes
+
 
 def resize_geom(model: mujoco.MjModel, geom: int, size_m: tuple[float, float, float]) -> None:
     """size_m: extents of its bounding box, x, y, z in its own frame. For boxes and cylinders along z."""
@@ -18,3 +20,4 @@ def resize_geom(model: mujoco.MjModel, geom: int, size_m: tuple[float, float, fl
         model.geom_size[geom] = half
         model.geom_rbound[geom] = float(np.linalg.norm(half))
     model.geom_aabb[geom] = (0.0, 0.0, 0.0, *half)
+    refit_boxes(model, int(model.geom_bodyid[geom]))

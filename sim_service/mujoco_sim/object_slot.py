@@ -8,10 +8,10 @@ import mujoco
 import numpy as np
 
 from collectors.geometry import Pose
+from collectors.inertia import solid_inertia
 from collectors.objects import CUBE, ObjectKind
 from collectors.scene import Scene
 from sim_service.mujoco_sim.geom_size import resize_geom
-from sim_service.mujoco_sim.inertia import solid_inertia
 from sim_service.mujoco_sim.objects_mjcf import PARKED_GROUP, TINTED_MATERIAL, VISIBLE_GROUP, weld_name
 
 # Behind the robot and below the floor: nothing is there.

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Final
 from xml.etree.ElementTree import Element
 
+from collectors.inertia import solid_inertia
 from collectors.objects import ObjectKind
-from sim_service.mujoco_sim.inertia import solid_inertia
 from sim_service.mujoco_sim.mjcf import element
 from sim_service.mujoco_sim.panda_mjcf import COLLISION_GROUP, HAND_BODY
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import mujoco
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from collectors.cameras import Camera
 from collectors.geometry import Array
+from collectors.scene import Scene
 from collectors.simulator import Image
 from sim_service.mujoco_sim import lighting, ray_shapes
 from sim_service.mujoco_sim.presets import RenderQuality
+from sim_service.mujoco_sim.scene_mjcf import TABLE_GEOM
 
 # The robot as primitives, which rays can meet. Nothing else here has a meaning for them.
 RAYCAST_QUALITY: Final = RenderQuality(
@@ -38,16 +40,33 @@ class RaycastRenderer:
         self._model = model
         self._cameras = tuple(cameras)
         self._rays = [_pixel_directions(camera) for camera in cameras]
+        self._key_direction: Sequence[float] | Array = lighting.KEY_DIRECTION
+        self._tint = np.ones(3)
+        self._seen = list(cameras)  # as they are in the scene
+        self._fovs_rad = [camera.horizontal_fov_rad for camera in cameras]
+        self._table = int(model.geom(TABLE_GEOM).id)
+        self._table_rgb: Array | None = None
 
     def render(self, data: mujoco.MjData) -> dict[str, Image]:
         """One picture per camera of the poses in `data`, whose kinematics must be up to date. Fresh arrays."""
         return {
-            camera.name: self._picture(data, camera, rays)
-            for camera, rays in zip(self._cameras, self._rays, strict=True)
+            camera.name: self._picture(data, camera, rays) for camera, rays in zip(self._seen, self._rays, strict=True)
         }
 
     def update_texture(self, number: int) -> None:
-        """Rays see a material's colour, not its texture."""
+        """Rays see the colour that a texture's shades are of."""
+
+    def set_up(self, scene: Scene) -> None:
+        """To be called with each scene that the model is set up for."""
+        for number, run in enumerate(self._cameras):
+            camera = next((mine for mine in scene.cameras if mine.name == run.name), run)
+            if camera.horizontal_fov_rad != self._fovs_rad[number]:
+                self._fovs_rad[number] = camera.horizontal_fov_rad
+                self._seen[number] = replace(run, horizontal_fov_rad=camera.horizontal_fov_rad)
+                self._rays[number] = _pixel_directions(self._seen[number])
+        self._key_direction = lighting.key_direction(scene.light)
+        self._tint = scene.light.intensity * np.asarray(scene.light.rgb)
+        self._table_rgb = np.asarray(scene.table.rgb)
 
     def close(self) -> None:
         self._rays = []
@@ -58,6 +77,8 @@ class RaycastRenderer:
         has_material = model.geom_matid >= 0
         of_material = has_material & np.all(model.geom_rgba == _UNSET_RGBA, axis=1)
         rgb = np.where(of_material[:, None], model.mat_rgba[model.geom_matid, :3], model.geom_rgba[:, :3])
+        if self._table_rgb is not None:
+            rgb[self._table] = self._table_rgb
         emission = np.where(has_material, model.mat_emission[model.geom_matid], 0.0)
         return rgb.astype(np.float64), emission.astype(np.float64)
 
@@ -76,10 +97,11 @@ class RaycastRenderer:
             points = origin + (flat_rays[mine] * flat_depths[mine, None]) @ to_geom
             normals = ray_shapes.normals(self._model.geom_type[geom], self._model.geom_size[geom], points)
             backwards = to_geom[2]  # MuJoCo's cameras look along their -z
-            towards_key = -np.array(lighting.KEY_DIRECTION) @ data.geom_xmat[geom].reshape(3, 3)
+            towards_key = -np.array(self._key_direction) @ data.geom_xmat[geom].reshape(3, 3)
             light = lighting.AMBIENT + lighting.HEADLIGHT_DIFFUSE * np.maximum(normals @ backwards, 0.0)
             light += lighting.KEY_DIFFUSE * np.maximum(normals @ towards_key, 0.0)
-            shaded = np.minimum(np.multiply.outer(light + emission[geom], rgb[geom]), 1.0)
+            lit = np.multiply.outer(light, self._tint) + emission[geom]
+            shaded = np.minimum(lit * rgb[geom], 1.0)
             pixels[mine] = np.rint(255 * shaded).astype(np.uint8)
         return pixels.reshape(camera.height_px, camera.width_px, 3)
 

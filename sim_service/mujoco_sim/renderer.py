@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 
 from collectors.cameras import Camera
+from collectors.scene import Scene
 from collectors.simulator import Image
 
 
@@ -63,6 +64,9 @@ class GlRenderer:
         """The model has other pixels in a texture now."""
         self._gl.make_current()
         mujoco.mjr_uploadTexture(self._model, self._context, number)
+
+    def set_up(self, scene: Scene) -> None:
+        """What the model says is what is drawn."""
 
     def close(self) -> None:
         self._gl.make_current()

@@ -135,11 +135,14 @@ class MujocoSimulator:
         anew where they changed."""
         if self._surroundings.set_up(scene) and self._surroundings.texture is not None:
             self._renderer.update_texture(self._surroundings.texture)
+        self._renderer.set_up(scene)
         sizes_m = {distractor.slot: distractor.size_m for distractor in scene.distractors}
         changed = [slot.adapt(self._model, scene.kind), self._surroundings.adapt(scene.table)]
         changed += [thing.adapt(self._model, sizes_m.get(thing.slot)) for thing in self._distractors]
         if any(changed):
-            for thing in (*self._slots, *self._distractors):  # what can touch what is derived, too
+            for other in self._slots:  # what can touch what is derived, too
+                other.appear(self._model)
+            for thing in self._distractors:
                 thing.appear(self._model)
             extent, centre = self._model.stat.extent, self._model.stat.center.copy()  # which the pictures depend on
             self._mujoco.mj_setConst(self._model, self._data)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 import mujoco
 import numpy as np
 
 from collectors.cameras import Camera
-from collectors.geometry import Array, quat_about_axis, quat_from_matrix, quat_multiply, quat_rotate
+from collectors.geometry import Array, quat_from_matrix
 from collectors.scene import Light, Plant, Scene, Table
 from collectors.table_texture import table_texture
 from sim_service.mujoco_sim import lighting
+from sim_service.mujoco_sim.bounding_boxes import refit_boxes
 from sim_service.mujoco_sim.panda_mjcf import ARM_JOINTS, FINGER_JOINTS
 from sim_service.mujoco_sim.scene_mjcf import TABLE_GEOM, TABLE_LEG_GEOMS, TABLE_TEXTURE, key_light_position
+
+_WORLD: Final = 0  # the body that the table's shapes are part of
 
 
 class Surroundings:
@@ -42,12 +46,13 @@ class Surroundings:
         return self._texture
 
     def adapt(self, table: Table) -> bool:
-        """Raise the table to its height; returns whether it is another one than before. It enters into what MuJoCo
-        derives (`mj_setConst`): the bounds outside of which nothing is looked for that could touch the table."""
+        """Raise the table to its height; returns whether it is another one than before, which enters into what MuJoCo
+        derives (`mj_setConst`)."""
         heights_m = self._table_m + (0.0, 0.0, table.height_m)
         if np.array_equal(self._model.geom_pos[self._table], heights_m):
             return False
         self._model.geom_pos[self._table] = heights_m
+        refit_boxes(self._model, _WORLD)
         return True
 
     def set_up(self, scene: Scene) -> bool:
@@ -81,9 +86,7 @@ class Surroundings:
 
     def _set_light(self, light: Light) -> None:
         model = self._model
-        turn_x, turn_y = light.turn_rad
-        turn = quat_multiply(quat_about_axis((1, 0, 0), turn_x), quat_about_axis((0, 1, 0), turn_y))
-        direction = quat_rotate(turn, lighting.KEY_DIRECTION) if any(light.turn_rad) else lighting.KEY_DIRECTION
+        direction = lighting.key_direction(light)
         tint = light.intensity * np.asarray(light.rgb)
         model.light_dir[self._key] = direction
         model.light_pos[self._key] = key_light_position(direction)

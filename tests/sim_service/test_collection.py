@@ -10,12 +10,21 @@ import pyarrow.parquet as pq
 import pytest
 from fake_simulator import FakeSimulator
 
+from collectors.cameras import CAMERAS
+from collectors.motion import Motion
+from collectors.objects import CUBE
+from collectors.randomization import PRESETS
+from collectors.scene import Scene
 from collectors.simulator import SimulatorError, Tick
+from collectors.tasks.pick_place import PickPlace
+from collectors.variation import draw_variation
 from lerobot_writer import CommitError, DatasetExistsError
 from lerobot_writer.check import check_dataset
 from sim_service.collection import Collection, drive, step
 from sim_service.config import CollectConfig
 from sim_service.ledger import LedgerError
+from sim_service.scene_columns import scene_columns
+from sim_service.shard import Shard
 from sim_service.simulators import SimulatorSettings
 
 STEPS = 4  # per segment: short episodes
@@ -27,13 +36,8 @@ def configure(output: Path, num_episodes: int = 3, **changes: Any) -> CollectCon
         num_episodes=num_episodes,
         seed=7,
         steps_per_segment=STEPS,
-        waypoint_noise_rad=0.05,
         max_attempts=3,
-        keep_failures=False,
         simulator="mujoco",
-        settings=SimulatorSettings(),
-        resume=False,
-        json=False,
     )
     return dataclasses.replace(config, **changes)
 
@@ -279,6 +283,101 @@ def test_an_index_beyond_the_asked_ones_does_not_make_up_for_a_missing_one(tmp_p
     collect(configure(tmp_path / "ds", 2), FailingAttempts({0, 1, 2}))
     again = collect(configure(tmp_path / "ds", 1, resume=True))
     assert (again.ledger.episodes, again.ledger.recorded_of(range(1)), again.ledger.recorded_of(range(2))) == (1, 0, 1)
+
+
+FULL = {"randomization": PRESETS["full"]}
+
+
+def test_a_varied_collection_records_what_it_drew(tmp_path: Path) -> None:
+    root = tmp_path / "ds"
+    collect(configure(root, 4, **FULL))
+    report = check_dataset(root)
+    assert report.ok, report.text()
+    assert stored(root)["configuration"]["randomization"] == PRESETS["full"].as_json()
+    simulator = FakeSimulator()
+    for row in episode_rows(root):
+        index, attempt = row["collection/index"], row["collection/attempt"]
+        variation = draw_variation(PRESETS["full"], (7, index, attempt), simulator.cameras)
+        plan = PickPlace((CUBE,)).draw(np.random.default_rng([7, index, attempt]), variation)
+        expected = {f"collection/{name}": value for name, value in scene_columns(plan.scene, ()).items()}
+        assert {name: row[name] for name in expected} == expected
+        assert row["collection/speed"] == variation.speed
+        assert row["collection/camera_noise_levels"] == variation.noise.camera_levels
+        assert row["collection/observation_noise"] == 1.0
+        for camera in variation.cameras:
+            assert row[f"collection/{camera.name}/intrinsics"] == list(camera.intrinsics())
+            pose = np.reshape(row[f"collection/{camera.name}/camera_to_parent"], (4, 4))
+            np.testing.assert_array_equal(pose, camera.camera_to_parent().matrix())
+    table = pq.read_table(root / "data/chunk-000/file-000.parquet")
+    assert not table.column("privileged.state").equals(table.column("observation.state"))
+
+
+@pytest.mark.parametrize("ticks", [30, 110])
+def test_a_varied_collection_interrupted_and_resumed_equals_one_run(tmp_path: Path, ticks: int) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    collect(configure(whole, **FULL))
+    interrupt_at(configure(parts, **FULL), ticks)
+    collect(configure(parts, resume=True, **FULL))
+    assert parquet_bytes(parts) == parquet_bytes(whole)
+    assert stored(parts) == stored(whole)
+
+
+def test_shards_draw_what_the_whole_draws(tmp_path: Path) -> None:
+    collect(configure(tmp_path / "whole", 4, **FULL))
+    whole = {row["collection/index"]: row for row in episode_rows(tmp_path / "whole")}
+    seen = 0
+    for part in range(2):
+        root = tmp_path / f"part{part}"
+        collect(configure(root, 4, shard=Shard(part, 2), **FULL))
+        for row in episode_rows(root):
+            expected = whole[row["collection/index"]]
+            names = [name for name in row if name.startswith("collection/")]
+            assert {name: row[name] for name in names} == {name: expected[name] for name in names}
+            seen += 1
+    assert seen == 4
+
+
+def test_a_collection_without_variation_is_that_of_the_task_alone(tmp_path: Path) -> None:
+    """What is commanded is the plain line between the waypoints, and the record has no column more."""
+    root = tmp_path / "ds"
+    collect(configure(root, 2))
+    simulator, task = FakeSimulator(), PickPlace((CUBE,), 0.05)
+    for index in range(2):
+        plan = task.draw(np.random.default_rng([7, index, 0]), draw_variation(PRESETS["none"], (0, 0, 0)))
+        rows = [np.append(plan.scene.arm_rad, 0.04)]
+        for segment, waypoint in zip(plan.segments(STEPS, 1 / 30), plan.waypoints, strict=True):
+            end, start, steps = np.append(waypoint.arm_rad, waypoint.finger_m), rows[-1], len(segment.actions)
+            rows += [end - (steps - 1 - step) / steps * (end - start) for step in range(steps)]
+        table = pq.read_table(root / f"data/chunk-000/file-{index:03d}.parquet")
+        actions = np.stack(table.column("action").to_numpy())
+        np.testing.assert_array_equal(actions, np.stack(rows[1:]).astype(np.float32))
+        assert "privileged.state" not in table.column_names
+    assert plan.scene == dataclasses.replace(
+        Scene(CUBE, plan.scene.object_pose, plan.scene.object_rgb, plan.scene.goal_xy_m),
+        cameras=CAMERAS,
+        table=plan.scene.table,  # whose texture has a seed, though it is plain
+    )
+    assert (plan.speed, plan.scene.table.texture, simulator.objects) == (1.0, "plain", (CUBE,))
+
+
+def test_resume_refuses_another_randomization_and_another_motion(tmp_path: Path) -> None:
+    collect(configure(tmp_path / "ds", 1))
+    with pytest.raises(LedgerError, match="randomization"):
+        Collection(configure(tmp_path / "ds", 2, resume=True, **FULL), FakeSimulator())
+    with pytest.raises(LedgerError, match="interpolation: the dataset has 'linear', asked for 'min-jerk'"):
+        Collection(configure(tmp_path / "ds", 2, resume=True, motion=Motion("min-jerk")), FakeSimulator())
+
+
+def test_a_curriculum_begins_nominally_and_its_episodes_have_the_same_columns(tmp_path: Path) -> None:
+    root = tmp_path / "ds"
+    curriculum = dataclasses.replace(PRESETS["full"], curriculum_episodes=3)
+    collect(configure(root, 4, randomization=curriculum))
+    rows = episode_rows(root)
+    assert rows[0]["collection/object_size_m"] == [0.04] * 3
+    assert [row["collection/observation_noise"] for row in rows] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    table = pq.read_table(root / "data/chunk-000/file-000.parquet")
+    assert table.column("privileged.state").equals(table.column("observation.state"))
+    assert check_dataset(root).ok
 
 
 def test_an_existing_dataset_is_not_touched_without_resume(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import imageio.v3 as iio
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -120,6 +121,30 @@ def test_replay_reproduces_and_a_shifted_action_column_does_not(
         pq.write_table(table.set_column(position, table.field(position), column.take(rows)), path)
         assert main(["replay", str(tmp_path / "ds"), "1"]) == 1
         assert "it does not reproduce" in capsys.readouterr().out
+
+
+def test_a_varied_dataset_is_valid_and_replays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With delays, gains, another table and distractors; its recorded states are noisy, the true ones come again."""
+    root = tmp_path / "ds"
+    assert collect(root, 3, "--randomize", "full", "--interpolation", "min-jerk", "--approach", "cartesian") == 0
+    assert main(["check", str(root)]) == 0
+    for episode in range(3):
+        capsys.readouterr()
+        assert main(["replay", str(root), str(episode)]) == 0
+        said = capsys.readouterr().out
+        assert "it reproduces the recorded states" in said
+        assert "0.000e+00" in said or " 0.0" in said or "by 0 " in said, said
+
+
+def test_a_replay_of_a_varied_episode_needs_all_that_was_drawn(tmp_path: Path) -> None:
+    """Another gain in the row, and the states are others."""
+    root = tmp_path / "ds"
+    assert collect(root, 1, "--randomize", "full") == 0
+    path = next(root.glob("meta/episodes/*/*.parquet"))
+    table = pq.read_table(path)
+    number = table.column_names.index("collection/gain")
+    pq.write_table(table.set_column(number, table.field(number), pa.array([1.5], pa.float64())), path)
+    assert main(["replay", str(root), "0"]) == 1
 
 
 def test_replay_of_an_episode_that_is_not_there(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -13,8 +15,10 @@ from collectors.cameras import CAM_HIGH, CAM_WRIST, CAMERAS, Camera
 from collectors.franka import HOME_RAD
 from collectors.geometry import Array, Pose, quat_about_axis, quat_rotate
 from collectors.objects import CUBE, YCB, ObjectKind
-from collectors.scene import GOAL_HEIGHT_M, GOAL_RADIUS_M, TABLE_RGB
+from collectors.randomization import PRESETS
+from collectors.scene import GOAL_HEIGHT_M, GOAL_RADIUS_M, TABLE_RGB, TABLE_SURFACE_Z_M, Light, Table
 from collectors.simulator import Action, Image, Observation, Simulator, Tick
+from collectors.variation import draw_variation
 from sim_service.mujoco_sim.gl import check_gl
 from sim_service.mujoco_sim.object_slot import ObjectSlot
 from sim_service.mujoco_sim.presets import QUALITY
@@ -22,11 +26,13 @@ from sim_service.mujoco_sim.raycast import RAYCAST_QUALITY, RaycastRenderer
 from sim_service.mujoco_sim.renderer import GlRenderer
 from sim_service.mujoco_sim.scene_mjcf import scene_xml
 from sim_service.mujoco_sim.simulator import MujocoSimulator
+from sim_service.scene_columns import scene_columns
 from sim_service.simulators import RENDER_PRESETS, RenderPreset, SimulatorSettings
 
 GL = check_gl()
 needs_gl = pytest.mark.skipif(GL.backend is None, reason=GL.problem)
 GOAL_XY = (0.45, -0.2)
+RIM = np.linspace(0, 2 * np.pi, 400, endpoint=False)
 SEEN_FROM_THE_HAND = tuple(arm_above(CUBE, (0.47, -0.1), 0.16))
 
 
@@ -37,6 +43,17 @@ def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
             patch.setenv("MUJOCO_GL", "disable")
         opened = MujocoSimulator(SimulatorSettings())
     assert opened.versions["renderer"].startswith(GL.backend if request.param == "gl" and GL.backend else "raycast")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module", params=[pytest.param("gl", marks=needs_gl), "raycast"])
+def varied(request: pytest.FixtureRequest) -> Iterator[Simulator]:
+    """Of a run whose table may have a texture."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "raycast":
+            patch.setenv("MUJOCO_GL", "disable")
+        opened = MujocoSimulator(SimulatorSettings(render_preset="fast", textured_table=True))
     yield opened
     opened.close()
 
@@ -105,6 +122,53 @@ def test_the_cube_is_where_the_camera_model_says(simulator: Simulator, camera: C
     expected = pixels_of(corners, camera, seen.hand_to_world)
     found = extent(reddish(seen.images[camera.name]))
     np.testing.assert_allclose(found, [*expected.min(axis=0), *expected.max(axis=0)], atol=1.0)
+
+
+@pytest.mark.parametrize(
+    ("camera", "arm"), [(CAM_HIGH, HOME_RAD), (CAM_WRIST, SEEN_FROM_THE_HAND)], ids=["high", "wrist"]
+)
+@pytest.mark.parametrize("index", range(3))
+def test_goal_and_object_are_where_the_columns_of_a_varied_episode_say(
+    varied: Simulator, camera: Camera, arm: tuple[float, ...], index: int
+) -> None:
+    """By what an episode's row has of cameras that are moved, turned and zoomed, over a table of another height."""
+    axes = ("camera_position_m", "camera_angle_rad", "camera_fov", "table_height_m")
+    randomization = replace(PRESETS["none"], **{name: getattr(PRESETS["full"], name) for name in axes})
+    variation = draw_variation(randomization, (21, index, 0), varied.cameras)
+    surface_z_m = TABLE_SURFACE_Z_M + variation.table.height_m
+    common = {"table": variation.table, "cameras": variation.cameras, "arm_rad": arm}
+    cube = (0.5, -0.18, surface_z_m + 0.02)
+    with_cube = look(varied, object_pose=Pose(cube), goal_xy_m=(0.6, 0.2), **common)
+    aside = Pose((0.5, 0.05, surface_z_m + 0.02))
+    with_goal = look(varied, object_pose=aside, **common)
+    columns = scene_columns(scene(CUBE, **common), varied.cameras)
+    drawn: dict[str, Any] = {
+        name: columns[f"{camera.name}/{name}"] for name in ("position_m", "forward", "up", "horizontal_fov_rad")
+    }
+    recorded = replace(camera, **drawn)
+    rim = GOAL_RADIUS_M * np.stack([np.cos(RIM), np.sin(RIM), np.zeros_like(RIM)], axis=1)
+    rim += (*GOAL_XY, surface_z_m + GOAL_HEIGHT_M)
+    corners = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * 0.02 + cube
+    for found, points in (
+        (greenish(with_goal.images[camera.name]), rim),
+        (reddish(with_cube.images[camera.name]), corners),
+    ):
+        expected = pixels_of(points, recorded, with_goal.hand_to_world)
+        np.testing.assert_allclose(extent(found), [*expected.min(axis=0), *expected.max(axis=0)], atol=2.0)
+        assert np.abs(pixels_of(points, camera, with_goal.hand_to_world) - expected).max() > 3  # the nominal camera's
+
+
+def test_lights_and_table_have_the_scene_s_colours(varied: Simulator) -> None:
+    table = Table(rgb=(0.3, 0.4, 0.5))
+    nominal = look(varied, table=table).images["cam_high"][400, 400]
+    np.testing.assert_allclose(nominal / 255, table.rgb, atol=0.03)
+    dim = look(varied, table=table, light=Light(intensity=0.6)).images["cam_high"][400, 400]
+    np.testing.assert_allclose(dim / 255, 0.6 * np.asarray(table.rgb), atol=0.03)
+    warm = look(varied, table=table, light=Light(kelvin=4000.0, rgb=(1.0, 0.9, 0.7))).images["cam_high"][400, 400]
+    np.testing.assert_allclose(warm / 255, np.multiply(table.rgb, (1.0, 0.9, 0.7)), atol=0.03)
+    flat = look(varied, table=table, light=Light(turn_rad=(0.8, 0.0))).images["cam_high"][400, 400]
+    assert flat.sum() < 0.95 * nominal.sum()  # the key light grazes the table
+    np.testing.assert_array_equal(look(varied, table=table).images["cam_high"][400, 400], nominal)
 
 
 def test_pictures_show_the_instant_of_the_observation(simulator: Simulator) -> None:

@@ -1,7 +1,9 @@
 """The same seed gives the same dataset, and an episode depends on its index alone. On the embedded simulator."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,6 +21,7 @@ from sim_service.collection import REPO_ID, TASK_NAME, drive
 from sim_service.config import CollectConfig
 from sim_service.mujoco_sim.simulator import MujocoSimulator
 from sim_service.recorded import open_dataset, read_pictures
+from sim_service.shard import Shard
 from sim_service.simulators import SimulatorSettings
 
 PLAIN = draw_variation(PRESETS["none"], (0, 0, 0))
@@ -89,3 +92,27 @@ def test_row_0_is_home_at_rest_while_its_action_already_differs(ten: Path) -> No
         np.testing.assert_allclose(state[:7], HOME_RAD, atol=1e-3)
         np.testing.assert_allclose(state[7:14], 0, atol=1e-3)
         assert np.abs(action[:7] - state[:7]).max() > 0.01
+
+
+def test_a_varied_collection_gives_the_same_bytes_again_and_in_parts(tmp_path: Path) -> None:
+    """Whatever the simulator did before: the second of two shards begins with the third episode."""
+    full = PRESETS["full"]
+    settings = SimulatorSettings.of(30, False, "fast", full)
+
+    def collected(name: str, **changes: Any) -> Path:
+        config = dataclasses.replace(configure(tmp_path / name, 4), settings=settings, randomization=full, **changes)
+        assert run_collect(config) == 0
+        return tmp_path / name
+
+    whole, again, part = collected("whole"), collected("again"), collected("part", shard=Shard(1, 2))
+    for file in sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file()):
+        assert (again / file).read_bytes() == (whole / file).read_bytes(), file
+    for episode in range(2):
+        for a, b in zip(pictures(part, episode), pictures(whole, episode + 2), strict=True):
+            assert np.array_equal(a, b)
+        one, other = (
+            pq.read_table(root / f"data/chunk-000/file-{number:03d}.parquet")
+            for root, number in ((part, episode), (whole, episode + 2))
+        )
+        for column in ("observation.state", "action", "privileged.state", "privileged.object_pose"):
+            assert one.column(column).equals(other.column(column)), column

@@ -14,14 +14,13 @@ from typing import Final, Literal
 
 from pxr import Gf, Usd, UsdGeom, UsdPhysics
 
-from collectors.distractors import SLOT_SHAPES
+from collectors.distractors import DENSITY_KG_M3, SLOT_SHAPES
 from collectors.geometry import Pose
+from collectors.inertia import solid_inertia
 from collectors.objects import ObjectKind
 from sim_service.isaac_sim.usd import paths
 from sim_service.isaac_sim.usd.materials import bind_surface, surface
 from sim_service.isaac_sim.usd.shapes import author_box, author_cylinder
-from sim_service.mujoco_sim.distractors_mjcf import DENSITY_KG_M3
-from sim_service.mujoco_sim.inertia import solid_inertia
 
 Size = tuple[float, float, float]
 
