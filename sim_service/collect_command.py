@@ -16,7 +16,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from collectors.simulator import Simulator, SimulatorError, Tick
-from lerobot_writer import DatasetExistsError, StorageError, WriterError
+from lerobot_writer import DatasetExistsError, InUseError, StorageError, WriterError
 from sim_service.collection import REPO_ID, Collection, step
 from sim_service.config import CollectConfig
 from sim_service.disk_space import require_free_disk
@@ -88,7 +88,7 @@ def _say_nothing_is_left(config: CollectConfig, shard: Shard) -> None:
 def _is_of_the_machine(error: Exception) -> bool:
     """Whether another try, perhaps on another machine, may do."""
     told = error if isinstance(error, OSError) and error.errno else error.__cause__
-    return isinstance(error, SimulatorStartError) or getattr(told, "errno", None) in OF_THE_MACHINE
+    return isinstance(error, SimulatorStartError | InUseError) or getattr(told, "errno", None) in OF_THE_MACHINE
 
 
 def _collect(
