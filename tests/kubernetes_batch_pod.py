@@ -1,7 +1,7 @@
 """What the API server and the kubelet refuse of a pod beyond its schema.
 
-From Kubernetes' pkg/apis/core/validation/validation.go (ValidatePodTemplateSpec and what it calls) and, for references
-to ConfigMaps and claims, from what makes a container wait for ever (CreateContainerConfigError, FailedMount).
+The rules of ValidatePodTemplateSpec (Kubernetes' pkg/apis/core/validation) that we know of, not all of them; for
+references to ConfigMaps and claims, what makes a container wait for ever (CreateContainerConfigError, FailedMount).
 """
 
 from __future__ import annotations
