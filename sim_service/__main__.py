@@ -158,6 +158,10 @@ def _collect(config: CollectConfig, verbose: bool) -> int:
         set_up_service_logging(verbose, lambda: f"shard {shard}")
     else:
         _set_up_logging(verbose)
+    if config.workers > 1:
+        from sim_service.worker_run import run_workers
+
+        return run_workers(config)
     onlookers: list[Onlooker] = []
     if config.heartbeat_file is not None:
         onlookers.append(Heartbeat(config.heartbeat_file))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lerobot_writer import WriterError
 from lerobot_writer.pack import pack_dataset
-from sim_service.exit_codes import BAD_ARGUMENTS, DONE, FAILED, OF_THE_MACHINE
+from sim_service.exit_codes import DONE, code_of_error
 
 
 def add_pack_flags(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +35,7 @@ def run_pack(arguments: argparse.Namespace) -> int:
         changed = pack_dataset(root, None if megabytes is None else int(megabytes * 2**20))
     except WriterError as error:
         print(f"isaac-collect: {error}", file=sys.stderr)
-        told = error.__cause__ if isinstance(error.__cause__, OSError) else error
-        return FAILED if getattr(told, "errno", None) in OF_THE_MACHINE else BAD_ARGUMENTS
+        return code_of_error(error)
     if not changed:
         print(f"{root}: packed already, {before}; nothing changed", file=sys.stderr)
         return DONE
