@@ -50,7 +50,7 @@ class Files:
         file, _ = source.histogram_row_group(episode)
         target = self._staging / layout.histogram_file(*self._histograms.skip_file())
         target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(source.root / file, target)
+        link_or_copy((source.root / file).resolve(), target)  # where it is a link: what it names
 
     def add_video(self, source: Source, key: str, chunk: int, file: int) -> tuple[int, int]:
         """A file that holds an episode's pictures, perhaps not the first one of it; returns its new chunk and file."""
@@ -69,7 +69,7 @@ class Files:
             raise MergeError(f"{path} is damaged: {error}") from error
         if number % layout.FILES_PER_CHUNK == 0:
             target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(path, target)
+        link_or_copy(path.resolve(), target)
         self._videos[source.root, key, chunk, file] = at
         return at
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,8 @@ from lerobot_writer.merge_source import Source
 from lerobot_writer.schema import Schema
 from lerobot_writer.stats import STATISTICS, Moments, quantiles_of, vector_entry
 from lerobot_writer.tables import write_table
+
+_TABLES_WAITING: Final = 64  # a table of one row takes twenty times what the row adds to a larger one
 
 Place = tuple[int, int]
 """Chunk and file."""
@@ -67,7 +69,9 @@ class EpisodeRows:
         if data.column_names != self._data_schema.names or data.schema.types != self._data_schema.types:
             raise MergeError(f"{self._root} is damaged: its data has the columns {data.schema.to_string()}")
         length = self._lengths[at]
-        (text,) = self._texts[at]
+        if len(self._texts[at]) != 1:
+            raise MergeError(f"{self._root} has an episode with the tasks {self._texts[at]}, expected one")
+        text = self._texts[at][0]
         task = self._task_indices.setdefault(text, len(self._task_indices))
         values = {
             "episode_index": np.full(length, self.episodes, np.int64),
@@ -101,7 +105,9 @@ class EpisodeRows:
         for name, values in self._new.items():
             position = table.column_names.index(name)
             table = table.set_column(position, table.field(position), pa.array(values, table.field(position).type))
-        self._waiting.append(table)
+        self._waiting.append(_alone(table))
+        if len(self._waiting) == _TABLES_WAITING:
+            self._waiting = [pa.concat_tables(self._waiting).combine_chunks()]
         while sum(part.num_rows for part in self._waiting) >= layout.EPISODES_PER_META_FILE:
             self._write()
 
@@ -123,3 +129,11 @@ class EpisodeRows:
     def _set_place(self, prefix: str, at: Place) -> None:
         self._set(f"{prefix}/chunk_index", at[0])
         self._set(f"{prefix}/file_index", at[1])
+
+
+def _alone(table: pa.Table) -> pa.Table:
+    """A copy that does not hold the larger table of which this is a slice."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return pa.ipc.open_stream(sink.getvalue()).read_all()
