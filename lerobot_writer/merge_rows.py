@@ -18,6 +18,8 @@ from lerobot_writer.tables import write_table
 
 _TABLES_WAITING: Final = 64  # a table of one row takes twenty times what the row adds to a larger one
 
+_RENUMBERED: Final = ("episode_index", "index", "task_index")
+
 Place = tuple[int, int]
 """Chunk and file."""
 
@@ -73,17 +75,17 @@ class EpisodeRows:
             raise MergeError(f"{self._root} has an episode with the tasks {self._texts[at]}, expected one")
         text = self._texts[at][0]
         task = self._task_indices.setdefault(text, len(self._task_indices))
-        values = {
-            "episode_index": np.full(length, self.episodes, np.int64),
-            "index": np.arange(self.frames, self.frames + length, dtype=np.int64),
-            "task_index": np.full(length, task, np.int64),
-        }
-        arrays = [pa.array(values[name]) if name in values else data.column(name) for name in self._data_schema.names]
-        data = pa.Table.from_arrays(arrays, schema=self._data_schema)
-        for name, column in values.items():
-            entry = vector_entry(Moments.of(column[:, None]), quantiles_of(column[:, None]))
-            for statistic in STATISTICS:
-                self._set(f"stats/{name}/{statistic}", entry[statistic])
+        values = np.empty((length, len(_RENUMBERED)), np.int64, order="F")
+        values[:, 0], values[:, 2] = self.episodes, task
+        values[:, 1] = np.arange(self.frames, self.frames + length)
+        columns = dict(zip(self._data_schema.names, data.columns, strict=True))
+        columns |= {name: pa.array(values[:, at]) for at, name in enumerate(_RENUMBERED)}
+        data = pa.Table.from_arrays(list(columns.values()), schema=self._data_schema)
+        entry = vector_entry(Moments.of(values), quantiles_of(values))
+        for statistic in STATISTICS:
+            figures = entry[statistic] * (len(_RENUMBERED) if statistic == "count" else 1)
+            for name, figure in zip(_RENUMBERED, figures, strict=True):
+                self._set(f"stats/{name}/{statistic}", [figure])
         self._set("episode_index", self.episodes)
         self._set("dataset_from_index", self.frames)
         self._set("dataset_to_index", self.frames + length)
