@@ -23,7 +23,7 @@ from lerobot_writer.lock import hold, release
 from lerobot_writer.schema import Schema, schema_of
 from lerobot_writer.swap import is_being_swapped
 
-_ROWS_HELD: Final = 4000  # of episodes, so that sources can take turns
+_ROWS_HELD: Final = 1000  # of episodes, so that a few sources can take turns
 
 
 @dataclass(frozen=True)
