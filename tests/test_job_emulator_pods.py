@@ -417,8 +417,9 @@ def test_an_injected_exit_runs_nothing(tmp_path: Path) -> None:
 def test_a_fault_can_wait_for_a_number_in_a_file(tmp_path: Path) -> None:
     script = """
     for number in 0 1 2 3; do
+      test $number = 2 && touch /data/up
       echo "{\\"recorded\\": $number}" >/data/part; mv /data/part /data/record
-      test $number = 2 && touch /data/up && while :; do sleep 0.01; done
+      test $number = 2 && while :; do sleep 0.01; done
     done
     """
     fault = Fault(0, Kill(), when=json_reaches(tmp_path / "claim/record", "recorded", 2))

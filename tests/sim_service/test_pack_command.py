@@ -103,7 +103,7 @@ def test_what_cannot_be_packed_is_refused(
 ) -> None:
     held = make(root)
     before = files_of(root.parent)
-    assert pack(root) == BAD_ARGUMENTS
+    assert pack(root) == (FAILED if make is being_written else BAD_ARGUMENTS)  # another try may do for that one
     assert capsys.readouterr().err == f"isaac-collect: {root} {told}\n"
     assert files_of(root.parent) == before
     del held
