@@ -17,8 +17,8 @@ from sim_service.config import CollectConfig
 
 _SEGMENTS: Final = 9
 _LEAST_FRAMES: Final = 120  # of an episode at 30 frames/s, however few steps are asked for: joints have speed limits
-# `collect` at its defaults takes 2.5 kB of video a picture and 0.3 kB of tables a frame.
-_BYTES_PER_PICTURE: Final = 3000
+# `collect` at its defaults takes 3.5 kB of video a picture and 0.3 kB of tables a frame (docs/benchmarks.md).
+_BYTES_PER_PICTURE: Final = 3700
 _RESERVE_BYTES: Final = 100 * 10**6  # the episode under way, logs
 
 

@@ -50,14 +50,14 @@ def test_parts_in_order_are_the_whole(tmp_path: Path, one: Path, sizes: tuple[in
     ("takes", "options"),
     [
         (TAKES[:6], {"codec": AV1, "size": (96, 64)}),
-        (TAKES[:6], {"codec": VideoCodec(preset="medium")}),
+        (TAKES[:6], {"codec": VideoCodec(crf=30, keyframe_interval=3)}),
         (TAKES, {"cameras": ()}),
         (TAKES[:6], {"cameras": ("cam_high",)}),
         (TAKES[:4], {"size": (320, 32)}),
         ([Take(n, 1, f"task {n % 3}") for n in range(7)], {}),
         (TAKES[:6], {"fps": 24}),
     ],
-    ids=["av1", "preset", "no camera", "one camera", "wide pictures", "one-frame episodes", "fps"],
+    ids=["av1", "coarse", "no camera", "one camera", "wide pictures", "one-frame episodes", "fps"],
 )
 def test_parts_of_any_schema(tmp_path: Path, takes: list[Take], options: dict) -> None:
     one = write(tmp_path / "one", *takes, **options)
