@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= datasets/demo
 
-.PHONY: demo serve test test-long test-browser check format examples judge judge-all kill-sweep bench pictures screenshots \
+.PHONY: demo serve test test-long test-browser test-k8s checkov check format examples judge judge-all kill-sweep bench pictures screenshots \
 	clean help
 
 help: ## this list
@@ -23,17 +23,24 @@ test: $(VENV)/.installed-dev ## set up, run all tests but the long ones, a file 
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 test-long: $(VENV)/.installed-dev ## the tests that take minutes
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m "long and not kubectl"
 
 test-browser: $(VENV)/.installed-browser ## set up, with Chromium; the web page in a real browser
 	$(BIN)/python -m pytest -m browser
+
+test-k8s: $(VENV)/.installed-dev ## the manifests as kubectl renders and sends them, and a run of them in an emulator; needs kubectl
+	@command -v kubectl >/dev/null || { echo "test-k8s: kubectl 1.27 or newer is missing: https://kubernetes.io/docs/tasks/tools/" >&2; exit 1; }
+	$(BIN)/python -m pytest -m kubectl -n auto --maxprocesses 8 --dist loadfile
+
+checkov: $(VENV)/.installed-dev ## the manifests' security, by checkov (makes its environment); needs kubectl
+	$(BIN)/python tests/kubernetes_batch_checkov.py
 
 check: $(VENV)/.installed-dev ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck docker/*.sh tools/*.sh .ci/run
+	$(BIN)/shellcheck docker/*.sh k8s/*.sh tools/*.sh .ci/run
 
 format: $(VENV)/.installed-dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _IN_MEMORY_BYTES: Final = 2**20  # of a column, before it goes to a file
-_BLOCK_VALUES: Final = 2**20
+_BLOCK_VALUES: Final = 2**18
 
 
 class ColumnSpill:

@@ -29,8 +29,16 @@ class ResumeError(WriterError):
     """The existing dataset cannot be continued: another schema, another writer at work, or damage."""
 
 
+class InUseError(ResumeError):
+    """Somebody else writes, packs or merges there now; later it may do."""
+
+
 class MergeError(WriterError):
     """The datasets cannot be merged: they differ, or one is damaged. They stay as they were, and there is no output."""
+
+
+class PackError(WriterError):
+    """The dataset cannot be packed; it stays as it was."""
 
 
 class EncodingError(WriterError):

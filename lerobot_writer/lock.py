@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lerobot_writer.errors import ResumeError
+from lerobot_writer.errors import InUseError
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def holding(path: Path) -> Iterator[None]:
 
 
 def hold(path: Path) -> int:
-    """Lock a file or folder and return the descriptor for `release`. Raises ResumeError when somebody else holds it.
+    """Lock a file or folder and return the descriptor for `release`. Raises InUseError when somebody else holds it.
 
     A file system without locks, as some network ones are, protects nothing.
     """
@@ -37,7 +37,7 @@ def hold(path: Path) -> int:
     if mine and path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
         return descriptor
     os.close(descriptor)
-    raise ResumeError(f"{path} is being written or packed by somebody else; try again when that has ended")
+    raise InUseError(f"{path} is being written or packed by somebody else; try again when that has ended")
 
 
 def release(descriptor: int) -> None:

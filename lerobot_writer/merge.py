@@ -8,6 +8,7 @@ one writer would have written.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -46,14 +47,14 @@ def merge_datasets(
     output: Path,
     sources: Sequence[Source],
     order: Sequence[Episode],
-    others: Mapping[Path, bytes],
+    add_files: Callable[[Path], None] | None = None,
     progress: Callable[[], None] | None = None,
 ) -> int:
     """Write the dataset `output`, with the episodes in this order; returns its number of frames.
 
     output: must not exist, or be an empty folder; it appears whole, at the end, or not at all. A merge that was killed
-    leaves a hidden folder beside it, which the next one into `output` removes. others: further files, relative to the
-    dataset. progress: called after each episode.
+    leaves a hidden folder beside it, which the next one into `output` removes. add_files: gets the folder that is about
+    to become the dataset, and may put files of its own there. progress: called after each episode.
 
     Raises DatasetExistsError, MergeError with everything in which the sources differ, or with what is damaged,
     StorageError where the disk refuses.
@@ -61,19 +62,30 @@ def merge_datasets(
     output = output.absolute()
     if not order:
         raise MergeError("there is no episode to merge")
+    if len(order) > layout.MAX_FILES:
+        raise MergeError(f"{len(order)} episodes are too many: a dataset holds at most {layout.MAX_FILES}")
+    require_outside(output, [source.root for source in sources])
     _require_mergeable(sources)
     with disk_errors(f"cannot merge into {output}"):
         _require_free(output)
         make_directory(output.parent)
         with _staging(output) as staging:
             frames = _build(staging, sources, order, progress)
-            for file, content in others.items():
-                write_flushed(staging / file, content)
+            if add_files is not None:
+                add_files(staging)
             flush_file_system(staging)
             _require_free(output)
             staging.rename(output)
             flush(output.parent)
     return frames
+
+
+def require_outside(output: Path, roots: Sequence[Path]) -> None:
+    """Raise MergeError where making `output` would change one of the folders to be merged."""
+    new = Path(os.path.realpath(output))
+    for root in map(Path, map(os.path.realpath, roots)):
+        if root in (new, *new.parents) or root == _staging_of(new):
+            raise MergeError(f"{output} is in {root}, which is to be merged and stays as it is; choose another folder")
 
 
 def _require_mergeable(sources: Sequence[Source]) -> None:
@@ -107,11 +119,15 @@ def _require_free(output: Path) -> None:
         raise DatasetExistsError(f"{output} exists and is not empty; merge into a new folder")
 
 
+def _staging_of(output: Path) -> Path:
+    return output.with_name(f".{output.name}.merging")
+
+
 @contextmanager
 def _staging(output: Path) -> Iterator[Path]:
     """A new folder beside `output`, gone at the end unless it was renamed. Raises ResumeError while somebody else
     merges into `output`."""
-    staging = output.with_name(f".{output.name}.merging")
+    staging = _staging_of(output)
     staging.mkdir(exist_ok=True)
     with holding(staging):
         foreign = {path.name for path in staging.iterdir()} - _OURS
@@ -150,7 +166,7 @@ def _build(
                     spill.add(name, column_values(data, name))
                 data_at = files.add_data(data)
                 histograms = reader.histograms(source, episode.position)
-                _add(totals, histograms, source, episode.position)
+                _add(totals, histograms, source, episode.position, rows.length(at) * schema.sampled_pixels)
                 files.add_histograms(source, episode.position, histograms)
                 videos_at = {key: files.add_video(source, key, *rows.video(at, key)) for key in schema.video_keys}
                 rows.place(data_at, videos_at)
@@ -181,13 +197,18 @@ def _runs(order: Sequence[Episode]) -> Iterator[list[Episode]]:
         yield run
 
 
-def _add(totals: Mapping[str, Counts], table: pa.Table, source: Source, position: int) -> None:
+def _add(totals: Mapping[str, Counts], table: pa.Table, source: Source, position: int, pixels: int) -> None:
+    """pixels: counted in each channel."""
+    file, _ = source.histogram_row_group(position)
     try:
-        for key, counts in histograms_of(table).items():
-            totals[key] += counts
+        histograms = histograms_of(table)
     except (ValueError, LookupError, pa.ArrowException) as error:
-        file, _ = source.histogram_row_group(position)
         raise MergeError(f"{source.root / file} is damaged: {error}") from error
+    if set(histograms) != set(totals) or any((counts.sum(axis=1) != pixels).any() for counts in histograms.values()):
+        expected = f"{pixels} pixels a channel of {', '.join(totals) or 'no camera'}"
+        raise MergeError(f"{source.root / file} is damaged: episode {position} has other counts than {expected}")
+    for key, counts in histograms.items():
+        totals[key] += counts
 
 
 def _write_meta(

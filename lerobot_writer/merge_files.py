@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lerobot_writer import layout
+from lerobot_writer.background import BackgroundTasks
 from lerobot_writer.durable import link_or_copy
 from lerobot_writer.errors import MergeError
 from lerobot_writer.merge_source import Source
@@ -31,13 +32,20 @@ class Files:
         self._videos: dict[tuple[Path, str, int, int], tuple[int, int]] = {}
         self._num_videos: dict[str, int] = {}
         self._data = _RowGroups(staging, "data")
+        self._writing = BackgroundTasks()
         self._histograms = _RowGroups(staging, "meta/image_histograms")
 
     def add_data(self, table: pa.Table) -> tuple[int, int]:
         """An episode's rows; returns chunk and file."""
-        at = self._data.add(table)
-        if not self._packs_data or self._data.size_bytes >= DATA_FILE_BYTES:
-            self._data.next_file()
+        if self._packs_data:
+            at = self._data.add(table)
+            if self._data.size_bytes >= DATA_FILE_BYTES:
+                self._data.next_file()
+            return at
+        at = self._data.skip_file()
+        path = self._staging / layout.data_file(*at)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._writing.run(lambda: _write_file(table, path))  # half of what a merge costs
         return at
 
     def add_histograms(self, source: Source, episode: int, table: pa.Table) -> None:
@@ -50,7 +58,7 @@ class Files:
         file, _ = source.histogram_row_group(episode)
         target = self._staging / layout.histogram_file(*self._histograms.skip_file())
         target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(source.root / file, target)
+        link_or_copy((source.root / file).resolve(), target)  # where it is a link: what it names
 
     def add_video(self, source: Source, key: str, chunk: int, file: int) -> tuple[int, int]:
         """A file that holds an episode's pictures, perhaps not the first one of it; returns its new chunk and file."""
@@ -69,11 +77,12 @@ class Files:
             raise MergeError(f"{path} is damaged: {error}") from error
         if number % layout.FILES_PER_CHUNK == 0:
             target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(path, target)
+        link_or_copy(path.resolve(), target)
         self._videos[source.root, key, chunk, file] = at
         return at
 
     def close(self) -> None:
+        self._writing.finish()
         self._data.close()
         self._histograms.close()
 
@@ -83,7 +92,13 @@ class Files:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._writing.cancel()
+        self._data.close()
+        self._histograms.close()
+
+
+def _write_file(table: pa.Table, path: Path) -> None:
+    pq.write_table(table, path, compression="snappy", use_dictionary=True, row_group_size=max(1, table.num_rows))
 
 
 class _RowGroups:

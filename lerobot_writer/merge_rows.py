@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,10 @@ from lerobot_writer.merge_source import Source
 from lerobot_writer.schema import Schema
 from lerobot_writer.stats import STATISTICS, Moments, quantiles_of, vector_entry
 from lerobot_writer.tables import write_table
+
+_TABLES_WAITING: Final = 64  # a table of one row takes twenty times what the row adds to a larger one
+
+_RENUMBERED: Final = ("episode_index", "index", "task_index")
 
 Place = tuple[int, int]
 """Chunk and file."""
@@ -67,19 +71,21 @@ class EpisodeRows:
         if data.column_names != self._data_schema.names or data.schema.types != self._data_schema.types:
             raise MergeError(f"{self._root} is damaged: its data has the columns {data.schema.to_string()}")
         length = self._lengths[at]
-        (text,) = self._texts[at]
+        if len(self._texts[at]) != 1:
+            raise MergeError(f"{self._root} has an episode with the tasks {self._texts[at]}, expected one")
+        text = self._texts[at][0]
         task = self._task_indices.setdefault(text, len(self._task_indices))
-        values = {
-            "episode_index": np.full(length, self.episodes, np.int64),
-            "index": np.arange(self.frames, self.frames + length, dtype=np.int64),
-            "task_index": np.full(length, task, np.int64),
-        }
-        arrays = [pa.array(values[name]) if name in values else data.column(name) for name in self._data_schema.names]
-        data = pa.Table.from_arrays(arrays, schema=self._data_schema)
-        for name, column in values.items():
-            entry = vector_entry(Moments.of(column[:, None]), quantiles_of(column[:, None]))
-            for statistic in STATISTICS:
-                self._set(f"stats/{name}/{statistic}", entry[statistic])
+        values = np.empty((length, len(_RENUMBERED)), np.int64, order="F")
+        values[:, 0], values[:, 2] = self.episodes, task
+        values[:, 1] = np.arange(self.frames, self.frames + length)
+        columns = dict(zip(self._data_schema.names, data.columns, strict=True))
+        columns |= {name: pa.array(values[:, at]) for at, name in enumerate(_RENUMBERED)}
+        data = pa.Table.from_arrays(list(columns.values()), schema=self._data_schema)
+        entry = vector_entry(Moments.of(values), quantiles_of(values))
+        for statistic in STATISTICS:
+            figures = entry[statistic] * (len(_RENUMBERED) if statistic == "count" else 1)
+            for name, figure in zip(_RENUMBERED, figures, strict=True):
+                self._set(f"stats/{name}/{statistic}", [figure])
         self._set("episode_index", self.episodes)
         self._set("dataset_from_index", self.frames)
         self._set("dataset_to_index", self.frames + length)
@@ -101,7 +107,9 @@ class EpisodeRows:
         for name, values in self._new.items():
             position = table.column_names.index(name)
             table = table.set_column(position, table.field(position), pa.array(values, table.field(position).type))
-        self._waiting.append(table)
+        self._waiting.append(_alone(table))
+        if len(self._waiting) == _TABLES_WAITING:
+            self._waiting = [pa.concat_tables(self._waiting).combine_chunks()]
         while sum(part.num_rows for part in self._waiting) >= layout.EPISODES_PER_META_FILE:
             self._write()
 
@@ -123,3 +131,11 @@ class EpisodeRows:
     def _set_place(self, prefix: str, at: Place) -> None:
         self._set(f"{prefix}/chunk_index", at[0])
         self._set(f"{prefix}/file_index", at[1])
+
+
+def _alone(table: pa.Table) -> pa.Table:
+    """A copy that does not hold the larger table of which this is a slice."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return pa.ipc.open_stream(sink.getvalue()).read_all()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +23,7 @@ from lerobot_writer.lock import hold, release
 from lerobot_writer.schema import Schema, schema_of
 from lerobot_writer.swap import is_being_swapped
 
-_TABLES_HELD: Final = 2  # of up to 1000 episodes; sources are read front to back
+_ROWS_HELD: Final = 1000  # of episodes, so that a few sources can take turns
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,7 @@ def open_source(root: Path) -> Source:
         raise MergeError(f"{root} holds no dataset: no {layout.INFO}")
     if is_being_swapped(root):
         raise MergeError(f"{root} is being packed, or a packing was interrupted: pack it again, then merge")
-    try:
-        release(hold(root))
-    except ResumeError as error:
-        raise MergeError(str(error)) from error
+    require_idle(root)
     info, writer = _read_json(root / layout.INFO), _read_json(root / layout.WRITER)
     try:
         schema = schema_of(info)
@@ -86,6 +85,8 @@ def open_source(root: Path) -> Source:
         found = f"{writer.get('image_stride')}, expected {schema.image_stride}"
         raise MergeError(f"{root} counts other pixels in its image statistics: image_stride {found}")
     episodes = info["total_episodes"]
+    if type(episodes) is not int or episodes < 1:
+        raise MergeError(f"{root / layout.INFO} is damaged: total_episodes is {episodes!r}")
     chunks, files = (np.array(_column(root, episodes, f"data/{kind}_index"), np.int64) for kind in ("chunk", "file"))
     data_files = chunks * layout.FILES_PER_CHUNK + files
     if len(data_files) != episodes:
@@ -95,11 +96,17 @@ def open_source(root: Path) -> Source:
     return Source(root, schema, repo_id, episodes, info["total_frames"], data_files, *_histogram_files(root, episodes))
 
 
-def _histogram_files(root: Path, episodes: int) -> tuple[tuple[Path, ...], NDArray[np.int64]]:
+def require_idle(root: Path) -> None:
+    """Raise MergeError while somebody writes into the folder."""
     try:
+        release(hold(root))
+    except ResumeError as error:
+        raise MergeError(str(error)) from error
+
+
+def _histogram_files(root: Path, episodes: int) -> tuple[tuple[Path, ...], NDArray[np.int64]]:
+    with _damage_of(root):
         files, starts = committed_files(root, episodes)
-    except (ValueError, pa.ArrowException) as error:
-        raise MergeError(f"{root} is damaged: {error}") from error
     return tuple(files), np.array(starts, np.int64)
 
 
@@ -122,9 +129,10 @@ class SourceReader:
         number = begin // layout.EPISODES_PER_META_FILE
         key = (source.root, number)
         if key not in self._tables:
-            while len(self._tables) >= _TABLES_HELD:
+            table = _episode_table(source.root, number)
+            while self._tables and table.num_rows + sum(map(len, self._tables.values())) > _ROWS_HELD:
                 self._tables.popitem(last=False)
-            self._tables[key] = _episode_table(source.root, number)
+            self._tables[key] = table
         self._tables.move_to_end(key)
         first = number * layout.EPISODES_PER_META_FILE
         return self._tables[key].slice(begin - first, end - begin)
@@ -151,17 +159,13 @@ class SourceReader:
 
     def _row_group(self, kind: str, path: Path, group: int) -> pa.Table:
         held = self._open.get(kind)
-        try:
+        with _damage_of(path):
             if held is None or held[0] != path:
                 if held is not None:
                     held[1].close()
                     del self._open[kind]
                 held = self._open[kind] = path, pq.ParquetFile(path)
             return held[1].read_row_group(group, use_threads=False)
-        except FileNotFoundError:
-            raise MergeError(f"{path} is missing") from None
-        except (pa.ArrowException, LookupError) as error:
-            raise MergeError(f"{path} is damaged: {error}") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -178,13 +182,23 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _episode_table(root: Path, number: int, columns: list[str] | None = None) -> pa.Table:
     path = root / layout.episodes_file(*layout.chunk_and_file(number))
+    with _damage_of(path), pq.ParquetFile(path) as parquet:
+        missing = set(columns or ()) - set(parquet.schema_arrow.names)
+        if missing:
+            raise MergeError(f"{path} has no column {', '.join(sorted(missing))}")
+        return parquet.read(columns=columns, use_threads=False)
+
+
+@contextmanager
+def _damage_of(path: Path) -> Iterator[None]:
+    """What the bytes of a file are to blame for, as a MergeError; what the disk is to blame for stays an OSError."""
     try:
-        with pq.ParquetFile(path) as parquet:
-            missing = set(columns or ()) - set(parquet.schema_arrow.names)
-            if missing:
-                raise MergeError(f"{path} has no column {', '.join(sorted(missing))}")
-            return parquet.read(columns=columns, use_threads=False)
-    except pa.ArrowException as error:
+        yield
+    except FileNotFoundError as error:
+        raise MergeError(f"{error.filename or path} is missing") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise MergeError(f"{path} is damaged: {error}") from error  # Arrow's, of what it cannot decompress
+    except (pa.ArrowException, ValueError, LookupError) as error:
         raise MergeError(f"{path} is damaged: {error}") from error
-    except FileNotFoundError:
-        raise MergeError(f"{root} is damaged: {path} is missing") from None

@@ -96,6 +96,8 @@ class _Search:
         self.keys: Keys = np.zeros(len(ranks), np.uint64)
         self._ranks = ranks.copy()  # among the values that begin like the key
         self._everything = True  # no bit is known yet: every value begins like it
+        self._top_shift = np.uint64(max(bits - _DIGIT_BITS, 0))
+        self._begins = np.zeros(1 << _DIGIT_BITS, bool)
         self._begin()
 
     def _begin(self) -> None:
@@ -105,6 +107,8 @@ class _Search:
         self._counts = np.zeros((len(self._prefixes), 1 << self._width), np.int64)
 
     def count(self, keys: Keys) -> None:
+        if not self._everything:
+            keys = keys[self._begins[(keys >> self._top_shift).astype(np.int64)]]  # most of them end here
         digits = keys >> self._shift
         low = (digits & np.uint64((1 << self._width) - 1)).astype(np.int64)
         if self._everything:
@@ -127,5 +131,7 @@ class _Search:
             self._ranks[i] = rank - (int(cumulated[row, digit - 1]) if digit else 0)
             self.keys[i] = key << self._width | digit
         self.bits_left -= self._width
+        if self._everything:
+            self._begins[self.keys.astype(np.int64)] = True
         self._everything = False
         self._begin()

@@ -30,6 +30,7 @@ from sim_service.kit_arguments import split_kit_arguments
 from sim_service.logs import set_up_service_logging
 from sim_service.merge_command import add_merge_flags, run_merge
 from sim_service.onlooker import Onlooker
+from sim_service.pack_command import add_pack_flags, run_pack
 from sim_service.ports import Ports
 from sim_service.recorded import DatasetError, load_episode, open_dataset
 from sim_service.report.contact_sheet import write_contact_sheet
@@ -83,6 +84,9 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     merge = commands.add_parser("merge", help="make one dataset of the shards of a collection, without re-encoding")
     add_merge_flags(merge)
 
+    pack = commands.add_parser("pack", help="join a dataset's files, without re-encoding")
+    add_pack_flags(pack)
+
     replayed = commands.add_parser("replay", help="run a recorded episode's actions again and compare the states")
     replayed.add_argument("dataset", type=Path)
     replayed.add_argument("episode", type=int)
@@ -121,6 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_status(parsed)
         if parsed.command == "merge":
             return run_merge(parsed)
+        if parsed.command == "pack":
+            return run_pack(parsed)
         if parsed.command == "replay":
             return _replay(parsed.dataset, parsed.episode)
         return _sheet(parsed.dataset, parsed.picture, parsed.episodes, parsed.width)
@@ -152,6 +158,10 @@ def _collect(config: CollectConfig, verbose: bool) -> int:
         set_up_service_logging(verbose, lambda: f"shard {shard}")
     else:
         _set_up_logging(verbose)
+    if config.workers > 1:
+        from sim_service.worker_run import run_workers
+
+        return run_workers(config)
     onlookers: list[Onlooker] = []
     if config.heartbeat_file is not None:
         onlookers.append(Heartbeat(config.heartbeat_file))

@@ -20,12 +20,12 @@ from lerobot_writer import DatasetExistsError, StorageError, WriterError
 from sim_service.collection import REPO_ID, Collection, step
 from sim_service.config import CollectConfig
 from sim_service.disk_space import require_free_disk
-from sim_service.exit_codes import BAD_ARGUMENTS, DONE, FAILED, OF_THE_MACHINE, TOO_FEW_EPISODES
+from sim_service.exit_codes import DONE, FAILED, TOO_FEW_EPISODES, code_of_error
 from sim_service.ledger import LedgerError
 from sim_service.onlooker import Onlooker
 from sim_service.shard import Shard
 from sim_service.shard_report import nothing_is_left
-from sim_service.simulators import SimulatorStartError, SimulatorUnavailable, open_simulator
+from sim_service.simulators import SimulatorUnavailable, open_simulator
 from sim_service.stop_request import StopRequest
 
 _log = logging.getLogger(__name__)
@@ -42,11 +42,16 @@ def run_collect(config: CollectConfig, onlookers: Sequence[Onlooker] = ()) -> in
             print(json.dumps(_result(None, config, time.monotonic() - began_s, DONE, None)))
         return DONE
     with StopRequest() as stop:
-        collection, error = _collect(config, stop, onlookers)
+        try:
+            collection, error = _collect(config, stop, onlookers)
+        except Exception as unforeseen:
+            for onlooker in onlookers:
+                onlooker.finish(FAILED, f"{type(unforeseen).__name__}: {unforeseen}")
+            raise
     elapsed_s = time.monotonic() - began_s
     if error is not None:
         _log_error(config, error)
-        code = FAILED if collection is not None or _is_of_the_machine(error) else BAD_ARGUMENTS
+        code = FAILED if collection is not None else code_of_error(error)
         if collection is not None and not _is_structured(config):
             print(f"Every finished episode is safe. {_how_to_go_on(config)}", file=sys.stderr)
     else:
@@ -83,12 +88,6 @@ def _say_nothing_is_left(config: CollectConfig, shard: Shard) -> None:
         _log.info("%s", text)
     else:
         print(f"{config.output}: {text}", file=sys.stderr)
-
-
-def _is_of_the_machine(error: Exception) -> bool:
-    """Whether another try, perhaps on another machine, may do."""
-    told = error if isinstance(error, OSError) and error.errno else error.__cause__
-    return isinstance(error, SimulatorStartError) or getattr(told, "errno", None) in OF_THE_MACHINE
 
 
 def _collect(

@@ -134,6 +134,7 @@ class Collection:
                 f"{self._config.num_episodes} episodes is {wanted.start} to {wanted.stop - 1}: give each shard a "
                 "folder of its own"
             )
+        ledger.save()
         return ledger
 
     @property

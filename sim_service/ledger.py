@@ -82,14 +82,13 @@ class Ledger:
 
     @staticmethod
     def open(root: Path, configuration: dict[str, Any], num_episodes: int) -> Ledger:
-        """Of the dataset at `root`, or an empty one. A dataset with episodes keeps the configuration it began with.
-        num_episodes: asked for, those of all other shards included."""
+        """Of the dataset at `root`, or an empty one; nothing is written before `save`. A dataset with episodes keeps
+        the configuration it began with. num_episodes: asked for, those of all other shards included."""
         stored = _read(root)
         if stored is not None and (root / "meta/info.json").exists():
             configuration = stored["configuration"]
         ledger = Ledger(root, configuration, num_episodes)
         ledger._read(stored)
-        ledger._save()
         return ledger
 
     @staticmethod
@@ -168,13 +167,13 @@ class Ledger:
             placement_error_m=outcome.placement_error_m,
             max_joint_speed_fraction=outcome.max_joint_speed_fraction,
         )
-        self._save()
+        self.save()
 
     def add_exhausted(self, index: int, failures: Sequence[str]) -> None:
         """Give the index up."""
         self._exhausted[index] = list(failures)
         self._count_failures(failures)
-        self._save()
+        self.save()
 
     def totals(self) -> dict[str, Any]:
         """The counts that meta/collection.json and `--json` show."""
@@ -233,7 +232,8 @@ class Ledger:
         }
         return (json.dumps(content, indent=2) + "\n").encode()
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Replace meta/collection.json. Raises LedgerError."""
         file = self._root / COLLECTION_FILE
         beside = file.with_suffix(".json.tmp")
         try:

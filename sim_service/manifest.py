@@ -132,7 +132,7 @@ def _container(instance: Instance) -> dict[str, Any]:
         "args": ["serve"],
         "env": _environment(instance),
         "ports": _ports(instance),
-        "startupProbe": _probe("/readyz", 10, 5, 120) if isaac else _probe("/readyz", 5, 5, 60),
+        "startupProbe": _probe("/readyz", 10, 5, 180) if isaac else _probe("/readyz", 5, 5, 60),
         "readinessProbe": _probe("/readyz", 5, 5, 3),
         "livenessProbe": _probe("/healthz", 10, 10, 30 if isaac else 6),
         "resources": _isaac_resources(instance.gpus) if isaac else _mujoco_resources(),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from tqdm import tqdm
 
 from lerobot_writer import WriterError
-from sim_service.exit_codes import BAD_ARGUMENTS, DONE, FAILED, OF_THE_MACHINE, TOO_FEW_EPISODES
+from lerobot_writer.layout import INFO
+from sim_service.exit_codes import DONE, TOO_FEW_EPISODES, code_of_error
 from sim_service.ledger import LedgerError
-from sim_service.merging import merge_shards
+from sim_service.merging import MergeResult, merge_shards
+from sim_service.stop_request import EXIT_CODES
 
 
 def add_merge_flags(parser: argparse.ArgumentParser) -> None:
@@ -24,25 +29,28 @@ def add_merge_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class _Interrupted(BaseException):
+    """A signal came."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = EXIT_CODES[signal.Signals(number)]
+
+
 def run_merge(arguments: argparse.Namespace) -> int:
     """Returns the exit code."""
     began_s = time.monotonic()
-    with tqdm(unit="episode", file=sys.stderr, disable=None) as bar:
-
-        def progress(episodes: int) -> Callable[[], None]:
-            bar.reset(episodes)
-            return lambda: bar.update() and None
-
-        try:
-            result = merge_shards(arguments.output, arguments.shards, arguments.allow_missing, progress)
-        except (WriterError, LedgerError) as error:
-            problem: Exception | None = error
-        else:
-            problem = None
-    if problem is not None:
-        print(f"isaac-collect: {problem}", file=sys.stderr)
-        told = problem.__cause__ if isinstance(problem.__cause__, OSError) else problem
-        return FAILED if getattr(told, "errno", None) in OF_THE_MACHINE else BAD_ARGUMENTS
+    try:
+        with _interruptible():
+            result = _merge(arguments)
+    except _Interrupted as interrupted:
+        there = (arguments.output / INFO).exists()
+        told = "is whole" if there else "was not made; the shards are as they were"
+        print(f"isaac-collect: interrupted; {arguments.output} {told}", file=sys.stderr)
+        return interrupted.exit_code
+    except (WriterError, LedgerError) as error:
+        print(f"isaac-collect: {error}", file=sys.stderr)
+        return code_of_error(error)
     elapsed_s = time.monotonic() - began_s
     print(
         f"{arguments.output}: {result.episodes} episodes, {result.frames} frames of {len(arguments.shards)} shards, "
@@ -53,3 +61,29 @@ def run_merge(arguments: argparse.Namespace) -> int:
         print(f"{len(result.missing)} episodes are missing", file=sys.stderr)
         return TOO_FEW_EPISODES
     return DONE
+
+
+def _merge(arguments: argparse.Namespace) -> MergeResult:
+    with tqdm(unit="episode", file=sys.stderr, disable=None) as bar:
+
+        def progress(episodes: int) -> Callable[[], None]:
+            bar.reset(episodes)
+            return lambda: bar.update() and None
+
+        return merge_shards(arguments.output, arguments.shards, arguments.allow_missing, progress)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """In the block, Ctrl-C and SIGTERM raise _Interrupted, so that what was begun is cleared away."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise _Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in EXIT_CODES}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

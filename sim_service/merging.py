@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from lerobot_writer import MergeError
+from lerobot_writer.durable import disk_errors, write_flushed
 from lerobot_writer.layout import INFO
-from lerobot_writer.merge import Episode, merge_datasets
-from lerobot_writer.merge_source import Source, open_source
-from sim_service.ledger import COLLECTION_FILE, VERSIONS, Ledger, differing
+from lerobot_writer.merge import Episode, merge_datasets, require_outside
+from lerobot_writer.merge_source import Source, open_source, require_idle
+from sim_service.ledger import COLLECTION_FILE, VERSIONS, Ledger, LedgerError, differing
 from sim_service.shard_record import SHARD_FILE, ShardRecord, ShardRecordError, read_shard_record
 
 _NAMED: Final = 20  # runs of indices in a message
@@ -56,6 +57,7 @@ def merge_shards(
     problems: list[str] = []
     parts = _open_parts(sources, problems)
     _refuse(problems)
+    require_outside(output, [part.root for part in parts])
     with_ledger = [part for part in parts if part.ledger is not None]
     if not with_ledger:
         raise MergeError("none of these folders has an episode: there is nothing to merge")
@@ -73,10 +75,16 @@ def merge_shards(
         output,
         [part.source for part in parts if part.source is not None],
         [episode for _, episode in order],
-        {COLLECTION_FILE: ledger.content()},
+        lambda dataset: _add_collection_file(dataset, ledger),
         progress(len(order)) if progress is not None else None,
     )
     return MergeResult(len(order), frames, missing)
+
+
+def _add_collection_file(dataset: Path, ledger: Ledger) -> None:
+    """Counted anew from the rows: those of a source that was killed may run ahead of its info.json."""
+    write_flushed(dataset / COLLECTION_FILE, ledger.content())
+    write_flushed(dataset / COLLECTION_FILE, Ledger.read(dataset).content())
 
 
 def _refuse(problems: Sequence[str]) -> None:
@@ -88,27 +96,30 @@ def _open_parts(sources: Sequence[Path], problems: list[str]) -> list[_Part]:
     parts = []
     seen: dict[Path, Path] = {}
     for root in sources:
-        same = seen.setdefault(root.resolve(), root)
-        if same is not root:
-            problems.append(f"{root} was named twice")
-            continue
         try:
-            parts.append(_open_part(root))
-        except (MergeError, ShardRecordError, OSError) as error:
+            with disk_errors(f"cannot read {root}"):
+                parts.append(_open_part(root, seen))
+        except (MergeError, ShardRecordError, LedgerError) as error:
             problems.append(str(error))
     return parts
 
 
-def _open_part(root: Path) -> _Part:
+def _open_part(root: Path, seen: dict[Path, Path]) -> _Part:
     if not root.is_dir():
         raise MergeError(f"{root} is not a folder")
+    folder = root.resolve()
+    if folder in seen:
+        other = f", also as {seen[folder]}" if seen[folder] != root else ""
+        raise MergeError(f"{root} was named twice{other}")
+    seen[folder] = root
     record = read_shard_record(root)
     if (root / INFO).exists():
         source = open_source(root)
-        indices = source.column("collection/index")
-        return _Part(root, record, source, Ledger.read(root), indices)
+        collected = Ledger.read(root)  # before the column, which datasets of other programs lack, too
+        return _Part(root, record, source, collected, source.column("collection/index"))
     if record is None:
         raise MergeError(f"{root} holds no dataset: neither {INFO} nor {SHARD_FILE}")
+    require_idle(root)
     ledger = Ledger.read(root) if (root / COLLECTION_FILE).exists() else None
     return _Part(root, record, None, ledger, ())
 
@@ -148,17 +159,18 @@ def _order(parts: Sequence[_Part], problems: list[str]) -> list[tuple[int, Episo
     order = []
     number = 0
     for part in parts:
-        if part.source is None:
-            continue
-        for position, index in enumerate(part.indices):
+        given_up = part.ledger.given_up if part.ledger is not None else ()
+        for index in (*part.indices, *given_up):
             owner = owners.setdefault(index, part.root)
             if owner is not part.root:
                 twice.setdefault((owner, part.root), []).append(index)
-            order.append((index, Episode(number, position)))
+        if part.source is None:
+            continue
+        order += [(index, Episode(number, position)) for position, index in enumerate(part.indices)]
         if len(set(part.indices)) < len(part.indices):
             problems.append(f"{part.root} has an episode twice")
         number += 1
-    problems += [f"{a} and {b} both have episode {_runs_text(indices)}" for (a, b), indices in twice.items()]
+    problems += [f"{a} and {b} both have episode {_runs_text(sorted(indices))}" for (a, b), indices in twice.items()]
     return sorted(order)
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from lerobot_writer.durable import flush, make_directory, write_flushed
+from sim_service.shard import Shard
 
 SHARD_FILE: Final = Path("meta/shard.json")
 _FORMAT: Final = 1
 
 _COUNTS: Final = (
     *("index", "count", "num_episodes", "first_index", "end_index"),
-    *("recorded", "exhausted", "attempts", "successes", "frames"),
+    *("recorded", "exhausted", "settled_before", "attempts", "successes", "frames"),
 )
 
 # complete: every episode is recorded. incomplete: some were given up, and a retry would give them up again.
@@ -33,7 +34,8 @@ class ShardRecordError(RuntimeError):
 class ShardRecord:
     """index, count: of the shard. num_episodes: of all shards. first_index, end_index: it has first_index to before
     end_index. recorded, exhausted, attempts, successes, failures (by reason) count all of its episodes, frames and
-    seconds this process' work alone. started_at, updated_at: of this process, seconds since 1970. host: where it ran,
+    seconds this process' work alone, from the opened simulator on; settled_before: how many episodes were recorded or
+    given up when that work began. started_at, updated_at: of this process, seconds since 1970. host: where it ran,
     which is the pod's name. error, exit_code: None where there is none yet."""
 
     index: int
@@ -44,6 +46,7 @@ class ShardRecord:
     state: ShardState
     recorded: int = 0
     exhausted: int = 0
+    settled_before: int = 0
     attempts: int = 0
     successes: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)
@@ -59,6 +62,17 @@ class ShardRecord:
     def episodes(self) -> int:
         """How many it has when it is complete."""
         return self.end_index - self.first_index
+
+    @property
+    def settled(self) -> int:
+        """How many are recorded or given up."""
+        return self.recorded + self.exhausted
+
+    @property
+    def episodes_per_s(self) -> float | None:
+        """How many this process settles."""
+        settled = self.settled - self.settled_before
+        return settled / self.seconds if settled > 0 and self.seconds > 0 else None
 
     @property
     def frames_per_s(self) -> float | None:
@@ -81,11 +95,11 @@ def write_shard_record(root: Path, record: ShardRecord) -> None:
 
 
 def read_shard_record(root: Path) -> ShardRecord | None:
-    """None where the folder has none. Raises ShardRecordError, OSError."""
+    """None where the folder has none, or is none. Raises ShardRecordError, OSError."""
     path = root / SHARD_FILE
     try:
         content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         raise ShardRecordError(f"{path} holds no JSON: {error}") from error
@@ -96,7 +110,30 @@ def read_shard_record(root: Path) -> ShardRecord | None:
     problems = [f"{name} is {content.get(name)!r}" for name in _problems(content)]
     if problems:
         raise ShardRecordError(f"{path} is no shard's record: {', '.join(problems)}")
-    return ShardRecord(**content)
+    record = ShardRecord(**content)
+    contradictions = _contradictions(record)
+    if contradictions:
+        raise ShardRecordError(f"{path} contradicts itself: {', '.join(contradictions)}")
+    return record
+
+
+def _contradictions(record: ShardRecord) -> list[str]:
+    try:
+        indices = Shard(record.index, record.count).indices(record.num_episodes)
+    except ValueError as error:
+        return [str(error)]
+    found = []
+    if (record.first_index, record.end_index) != (indices.start, indices.stop):
+        found.append(
+            f"shard {record.index}/{record.count} of {record.num_episodes} episodes is {indices.start} to before "
+            f"{indices.stop}, not {record.first_index} to before {record.end_index}"
+        )
+    elif not record.settled_before <= record.settled <= record.episodes:
+        found.append(
+            f"of {record.episodes} episodes {record.recorded} are recorded, {record.exhausted} given up, "
+            f"{record.settled_before} of them before"
+        )
+    return found
 
 
 def _problems(content: Mapping[str, Any]) -> list[str]:
@@ -115,9 +152,9 @@ def _problems(content: Mapping[str, Any]) -> list[str]:
         wrong.append("host")
     if not isinstance(content.get("error"), str | None):
         wrong.append("error")
-    if not isinstance(content.get("exit_code"), int | None):
+    if type(content.get("exit_code")) not in (int, type(None)):
         wrong.append("exit_code")
     failures = content.get("failures")
-    if not isinstance(failures, dict) or not all(type(number) is int for number in failures.values()):
+    if not isinstance(failures, dict) or not all(type(n) is int and n >= 0 for n in failures.values()):
         wrong.append("failures")
     return list(dict.fromkeys(wrong))

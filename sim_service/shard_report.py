@@ -12,7 +12,7 @@ from typing import Final
 from collectors.simulator import Simulator, Tick
 from sim_service.collection import Collection, asked_configuration
 from sim_service.config import CollectConfig
-from sim_service.exit_codes import DONE, TOO_FEW_EPISODES
+from sim_service.exit_codes import DONE, FAILED, TOO_FEW_EPISODES
 from sim_service.ledger import COLLECTION_FILE
 from sim_service.shard import Shard
 from sim_service.shard_record import (
@@ -70,6 +70,9 @@ class ShardReport:
     def watch(self, collection: Collection, simulator: Simulator) -> None:
         del simulator
         self._collection = collection
+        self._began_s = time.monotonic()
+        settled = collection.ledger.settled_of(self._indices)
+        self._record = dataclasses.replace(self._record, settled_before=settled)
         self._write("collecting")
 
     def advanced(self, tick: Tick) -> None:
@@ -78,12 +81,29 @@ class ShardReport:
             self._write("collecting")
 
     def finish(self, exit_code: int, error: str | None) -> None:
-        """A folder in which no collection could begin is left as it was, unless the shard is empty."""
+        """Where no collection could begin the folder is left as it was, unless the shard is empty; an earlier record
+        of an unfinished shard tells of the machine's failure then."""
         if self._collection is None and self._indices:
-            return
+            before = self._unfinished_before() if exit_code == FAILED else None
+            if before is None:
+                return
+            now = self._record
+            self._record = dataclasses.replace(before, host=now.host, started_at=now.started_at)
         state = _STATES.get(exit_code, "interrupted" if exit_code >= 128 else "failed")
         self._record = dataclasses.replace(self._record, exit_code=exit_code, error=error)
         self._write(state)
+
+    def _unfinished_before(self) -> ShardRecord | None:
+        """This shard's record, of an earlier process."""
+        try:
+            before = read_shard_record(self._root)
+        except (OSError, ShardRecordError):
+            return None
+        now = self._record
+        if before is None or before.is_over:
+            return None
+        same = (before.index, before.count, before.num_episodes) == (now.index, now.count, now.num_episodes)
+        return dataclasses.replace(before, frames=0, settled_before=before.settled) if same else None
 
     def _write(self, state: ShardState) -> None:
         """A disk that refuses it has already ended the collection, or will."""
@@ -100,11 +120,10 @@ class ShardReport:
     def _count(self, collection: Collection) -> None:
         ledger = collection.ledger
         self._attempts = ledger.attempts
-        recorded = ledger.recorded_of(self._indices)
         self._record = dataclasses.replace(
             self._record,
-            recorded=recorded,
-            exhausted=ledger.settled_of(self._indices) - recorded,
+            recorded=ledger.episodes,  # a shard has no others
+            exhausted=ledger.exhausted,
             attempts=ledger.attempts,
             successes=ledger.successes,
             failures=dict(sorted(ledger.failures.items())),

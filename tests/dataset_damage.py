@@ -118,6 +118,20 @@ def regrouped(path: str, lengths: list[int]) -> Damage:
     return damage
 
 
+def row_groups(path: str, change: Callable[[list[pa.Table]], object]) -> Damage:
+    """Edits the list of a parquet file's row groups in place."""
+
+    def damage(root: Path) -> None:
+        with pq.ParquetFile(root / path) as source:
+            groups = [source.read_row_group(group) for group in range(source.num_row_groups)]
+        change(groups)
+        with pq.ParquetWriter(root / path, groups[0].schema, compression="snappy") as writer:
+            for group in groups:
+                writer.write_table(group)
+
+    return damage
+
+
 def remuxed(
     path: str,
     keep: Callable[[int], bool] = lambda _: True,

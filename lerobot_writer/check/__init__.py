@@ -8,6 +8,7 @@ from lerobot_writer.check.data import check_data_files
 from lerobot_writer.check.episodes import Episodes, Int64s, check_episodes, check_offsets, check_rows
 from lerobot_writer.check.files import Tree, check_files, list_files
 from lerobot_writer.check.frames import check_frames
+from lerobot_writer.check.histogram_files import HistogramFiles, check_histogram_files
 from lerobot_writer.check.histograms import check_histograms
 from lerobot_writer.check.info import Info, check_info, check_totals
 from lerobot_writer.check.reading import Unreadable
@@ -45,14 +46,22 @@ def check_dataset(root: Path) -> Report:
     named = episodes.named_files(info.videos) if episodes is not None else ([] if known else None)
     count = episodes.count if episodes is not None else (0 if known else None)
     check_files(tree, count, named, report)
+    histograms = None if count is None else check_histogram_files(tree, count, report)
     try:
-        _check_contents(tree, info, episodes, tasks, report)
+        _check_contents(tree, info, episodes, histograms, tasks, report)
     except Unreadable as error:
         report.skip(RULES, f"the dataset changes while it is checked: what was readable is not any more: {error}")
     return report
 
 
-def _check_contents(tree: Tree, info: Info, episodes: Episodes | None, tasks: list[str] | None, report: Report) -> None:
+def _check_contents(
+    tree: Tree,
+    info: Info,
+    episodes: Episodes | None,
+    histograms: HistogramFiles | None,
+    tasks: list[str] | None,
+    report: Report,
+) -> None:
     """Checks the rules that need more than one file."""
     told: Int64s | None = None if episodes is None else check_rows(episodes, report)
     data = check_data_files(tree, info, episodes, report)
@@ -73,7 +82,7 @@ def _check_contents(tree: Tree, info: Info, episodes: Episodes | None, tasks: li
     videos = VideoScans(tree, info, episodes, bounds, report)
     writer = check_writer_file(tree, report)
     stats = check_stats_file(tree, info, report)
-    if episodes is None:
+    if episodes is None or histograms is None:
         report.skip(("S2", "S3", "S4", "S5", "H1"), "meta/episodes does not read")
         videos.finish({})
         return
@@ -81,4 +90,4 @@ def _check_contents(tree: Tree, info: Info, episodes: Episodes | None, tasks: li
         report.skip(("S2", "S4", "S5"), "the data files do not read")
     else:
         check_vectors(data, episodes, bounds, stats, writer, info, report)
-    videos.finish(check_histograms(episodes, info, bounds, stats, writer, report))
+    videos.finish(check_histograms(histograms, episodes, info, bounds, stats, writer, report))

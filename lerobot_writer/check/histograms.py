@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 from lerobot_writer.check.episodes import Episodes, Int64s, type_text
 from lerobot_writer.check.figures import histogram_figures
-from lerobot_writer.check.files import histogram_path
+from lerobot_writer.check.histogram_files import HistogramFiles
 from lerobot_writer.check.info import Camera, Info
 from lerobot_writer.check.reading import ParquetRows, Unreadable, shown
 from lerobot_writer.check.report import Report
@@ -26,7 +28,13 @@ _TYPES = [
 
 
 def check_histograms(
-    episodes: Episodes, info: Info, bounds: Int64s | None, told: Told | None, writer: WriterFile, report: Report
+    files: HistogramFiles,
+    episodes: Episodes,
+    info: Info,
+    bounds: Int64s | None,
+    told: Told | None,
+    writer: WriterFile,
+    report: Report,
 ) -> dict[tuple[str, int], npt.NDArray[np.float64]]:
     """Checks H1, S3, and S5 for cameras; one episode's histograms are in memory at a time.
 
@@ -36,11 +44,19 @@ def check_histograms(
     if bounds is None or len(bounds) != episodes.count + 1:
         report.skip(("H1", "S3", "S5"), "the histograms: the episodes' lengths are not known")
         return {}
+    if files.problem is not None:
+        report.skip(("H1", "S3", "S5"), f"the histograms: {files.problem}")
+        return {}
     totals: dict[str, Counts | None] = {camera.name: np.zeros((3, 256), np.int64) for camera in info.cameras}
     rows = {camera.name: EpisodeRows(episodes, camera.name, None, report) for camera in info.cameras}
     means: dict[tuple[str, int], npt.NDArray[np.float64]] = {}
-    for episode, frames in enumerate(np.diff(bounds).tolist()):
-        found = _read(episodes, episode, info.cameras, frames, report)
+    lengths = np.diff(bounds).tolist()
+    next_episode = 0
+    for where, episode, found in _read(files, episodes, info.cameras, lengths, report):
+        if episode > next_episode:
+            report.skip(("H1", "S3", "S5"), f"the histograms of episodes {next_episode} to {episode - 1} are missing")
+            totals = dict.fromkeys(totals)
+        next_episode = episode + 1
         for camera in info.cameras:
             counts, total = found.get(camera.name), totals[camera.name]
             if counts is None or total is None:
@@ -48,45 +64,61 @@ def check_histograms(
             else:
                 total += counts
             if counts is None:
-                report.skip(("S5",), f"{histogram_path(episode)}: {camera.name} is not usable")
+                report.skip(("S5",), f"{where}: {camera.name} is not usable")
                 continue
-            rows[camera.name].compare(episode, histogram_figures(counts), frames, int(counts[0].sum()))
+            rows[camera.name].compare(episode, histogram_figures(counts), lengths[episode], int(counts[0].sum()))
             means[camera.name, episode] = counts @ np.arange(256) / counts.sum(axis=1)
+    if next_episode < episodes.count:
+        report.skip(
+            ("H1", "S3", "S5"), f"the histograms of episodes {next_episode} to {episodes.count - 1} are missing"
+        )
+        totals = dict.fromkeys(totals)
     for camera in info.cameras:
         check_pictures(camera, totals[camera.name], int(bounds[-1]), told, writer, report)
     return means
 
 
 def _read(
-    episodes: Episodes, episode: int, cameras: tuple[Camera, ...], frames: int, report: Report
-) -> dict[str, Counts]:
-    """The usable histograms of an episode by camera."""
-    path = histogram_path(episode)
-    if path not in episodes.tree:
-        report.skip(("H1",), f"{path} is missing")
-        return {}
-    try:
+    files: HistogramFiles, episodes: Episodes, cameras: tuple[Camera, ...], lengths: list[int], report: Report
+) -> Iterator[tuple[str, int, dict[str, Counts]]]:
+    """Of each episode that has a row group: where it is, its index, its usable histograms by camera."""
+    for path, start in files.starts.items():
+        groups = files.row_groups[path]
+        if groups is None:
+            yield path, start, {}
+            continue
         with ParquetRows(episodes.tree.root / path) as rows:
             types = {field.name: type_text(field.type) for field in rows.schema}
-            if types not in _TYPES or list(types) != ["feature", "channel", "counts"]:
+            has_columns = types in _TYPES and list(types) == ["feature", "channel", "counts"]
+            if not has_columns:
                 report.add("H1", path, f"the columns {shown(_TYPES[0])}", shown(types))
-                return {}
-            features, channels = (rows.column(name).to_pylist() for name in ("feature", "channel"))
-            lists = rows.column("counts").to_pylist()
+            for group in range(groups):
+                episode = start + group
+                usable = _usable(rows, group, path, cameras, lengths[episode], report) if has_columns else {}
+                yield f"{path}, row group {group}", episode, usable
+
+
+def _usable(
+    rows: ParquetRows, group: int, path: str, cameras: tuple[Camera, ...], frames: int, report: Report
+) -> dict[str, Counts]:
+    """The usable histograms of a row group by camera."""
+    try:
+        features, channels = (rows.column(name, group).to_pylist() for name in ("feature", "channel"))
+        lists = rows.column("counts", group).to_pylist()
     except Unreadable as error:
-        report.add("H1", path, "a parquet file of histograms", str(error))
+        report.add("H1", path, f"row group {group}: histograms", str(error))
         return {}
     table = dict(zip(zip(features, channels, strict=True), lists, strict=True))
     expected = [(camera.name, channel) for camera in cameras for channel in range(3)]
     found = list(zip(features, channels, strict=True))
     if set(found) != set(expected) or len(found) != len(expected):
-        report.add("H1", path, f"one row each for {shown(expected, 600)}", shown(found, 600))
+        report.add("H1", path, f"row group {group}: one row each for {shown(expected, 600)}", shown(found, 600))
     usable = {}
     for camera in cameras:
         channels_found = [_histogram(table.get((camera.name, channel))) for channel in range(3)]
         whole = [counts for counts in channels_found if counts is not None]
         for channel, counts in enumerate(channels_found):
-            where = f"{camera.name} channel {channel}"
+            where = f"row group {group}: {camera.name} channel {channel}"
             if (camera.name, channel) in table and counts is None:
                 report.add("H1", path, f"{where}: 256 counts of at least 0", shown(table[camera.name, channel]))
             elif counts is not None and counts.sum() != frames * camera.sampled_pixels:

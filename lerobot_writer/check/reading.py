@@ -57,16 +57,22 @@ class ParquetRows:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def column(self, name: str) -> Any:
-        """The whole column as one pyarrow array."""
+    def column(self, name: str, row_group: int | None = None) -> Any:
+        """The whole column, or one row group of it, as one pyarrow array."""
         try:
             # "a" also selects the columns "a.b"; the field of exactly this name is picked from what comes back.
-            read = self._file.read(columns=[name]).column(name).combine_chunks()
+            table = (
+                self._file.read(columns=[name])
+                if row_group is None
+                else self._file.read_row_group(row_group, columns=[name], use_threads=False)
+            )
+            read = table.column(name).combine_chunks()
             read.validate(full=True)
         except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
             raise Unreadable(f"column {name} does not read: {_one_line(error)}") from error
-        if len(read) != self.num_rows:
-            raise Unreadable(f"column {name} has {len(read)} rows, the file {self.num_rows}")
+        rows = self.num_rows if row_group is None else self.metadata.row_group(row_group).num_rows
+        if len(read) != rows:
+            raise Unreadable(f"column {name} has {len(read)} rows, its file or row group {rows}")
         return read
 
     def numbers(self, name: str, width: int) -> npt.NDArray[Any]:

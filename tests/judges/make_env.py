@@ -48,6 +48,7 @@ ENVIRONMENTS = {
     "validators": Environment(
         ("3.12", "3.11"), ("lerobot-doctor==0.2.0", "robovet==0.2.2", "physlint[video]==0.4.0"), video=False
     ),
+    "checkov": Environment(("3.12", "3.11"), ("checkov==3.3.30",), video=False),
 }
 
 

@@ -1,9 +1,9 @@
 """Judge `lerobot_writer` with the real LeRobot: `python tests/judges/run.py --lerobot 0.6.1`.
 
-Makes LeRobot's environment, writes synthetic datasets of known truth, has LeRobot read them and put them through its
-tools, and lets our writer go on where LeRobot's own has appended. LeRobot also reads every item of what the Isaac Sim
-adapter collects on the stand-in. With `--dataset PATH` every item of that dataset is read instead. Exit code 1 when
-anything failed.
+Makes LeRobot's environment, writes synthetic datasets of known truth, merges further ones, has LeRobot read them and
+put them through its tools, and lets our writer go on where LeRobot's own has appended. LeRobot also reads every item of
+what the Isaac Sim adapter collects on the stand-in. With `--dataset PATH` every item of that dataset is read instead.
+Exit code 1 when anything failed.
 """
 
 from __future__ import annotations
@@ -90,18 +90,21 @@ def collect_on_isaac_sim(out: Path) -> list[Path]:
 
 def judge_datasets(python: Path, out: Path) -> bool:
     """Make every dataset and judge it; true when nothing failed."""
-    written = subprocess.run(
-        [sys.executable, HERE / "make_dataset.py", out / "datasets"],
-        env=product_environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if written.returncode != 0:
-        print(f"FAIL writing the datasets: exit code {written.returncode}")
-        return False
+    datasets = []
+    for program in ("make_dataset.py", "merged_datasets.py"):
+        written = subprocess.run(
+            [sys.executable, HERE / program, out / "datasets"],
+            env=product_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if written.returncode != 0:
+            print(f"FAIL writing the datasets: {program} ended with exit code {written.returncode}")
+            return False
+        datasets += [Path(line) for line in written.stdout.splitlines()]
     collected = collect_on_isaac_sim(out / "collected")
-    datasets = [*(Path(line) for line in written.stdout.splitlines()), *collected]
+    datasets += collected
     right = bool(collected)
     for dataset in datasets:
         command = [sys.executable, "-m", "lerobot_writer", "check", str(dataset)]

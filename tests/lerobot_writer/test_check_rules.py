@@ -30,6 +30,7 @@ from dataset_damage import (
     replace,
     retyped,
     rewrite,
+    row_groups,
     swapped_files,
     table,
 )
@@ -95,7 +96,8 @@ DEFECTS: dict[str, list[tuple[str, Damage]]] = {
         ("plain", delete("meta/tasks.parquet")),
         ("plain", delete("meta/tasks.jsonl")),
         ("plain", delete("meta/writer.json")),
-        ("plain", delete(histogram(0))),
+        *[("plain", delete(histogram(episode))) for episode in range(3)],
+        ("packed", delete(histogram(0))),
         ("plain", delete(EPISODES)),
         ("plain", rewrite("meta/writer.json", "[]")),
         ("plain", document("meta/writer.json", lambda content: content.update(format=2))),
@@ -107,6 +109,9 @@ DEFECTS: dict[str, list[tuple[str, Damage]]] = {
         ("plain", add(video(3))),
         ("plain", add("meta/episodes/chunk-000/file-001.txt")),
         ("plain", add(histogram(3))),
+        ("packed", add(histogram(1))),
+        ("packed", add(histogram(3))),
+        ("packed", add("meta/image_histograms/chunk-000/file-000.parquet.tmp")),
         ("plain", add(".unfinished/data.parquet")),
     ],
     "F3": [
@@ -281,10 +286,12 @@ DEFECTS: dict[str, list[tuple[str, Damage]]] = {
         ("plain", cells(EPISODES, f"stats/{HIGH}/std", exchange(0, 2))),
         ("plain", cells(EPISODES, "stats/index/count", put(0, [8]))),
         ("plain", cells(EPISODES, "stats/action/q90", put(0, [0.0]))),
+        ("packed", cells(EPISODES, f"stats/{WRIST}/q50", exchange(0, 1))),
     ],
     "H1": [
         ("plain", all_of(*(cells(histogram(episode), "counts", doubled) for episode in range(3)))),
-        ("plain", table(histogram(1), lambda old: pa.concat_tables([old, old.slice(0, 1)]))),
+        ("plain", all_of(table(histogram(1), lambda old: pa.concat_tables([old, old])), regrouped(histogram(1), [12]))),
+        ("plain", row_groups(histogram(2), lambda groups: groups.append(groups[0]))),
         ("plain", table(histogram(1), lambda old: old.slice(1))),
         ("plain", cells(histogram(1), "counts", put(2, lambda old: old[:255]))),
         (
@@ -292,6 +299,12 @@ DEFECTS: dict[str, list[tuple[str, Damage]]] = {
             cells(histogram(1), "channel", exchange(0, 5)),
         ),
         ("plain", table(histogram(1), LAST_FIRST)),
+        *[("packed", row_groups(histogram(0), lambda groups, lost=lost: groups.pop(lost))) for lost in range(3)],
+        ("packed", row_groups(histogram(0), lambda groups: groups.append(groups[2]))),
+        ("packed", row_groups(histogram(0), lambda groups: groups.insert(0, groups[0]))),
+        ("packed", add(histogram(0))),
+        ("packed", cells(histogram(0), "channel", exchange(6, 11))),
+        ("packed", cells(histogram(0), "counts", put(17, lambda old: old[:255]))),
     ],
     "H2": [
         ("plain", reencoded(video(1), lambda rgb: rgb + np.uint8(BRIGHTER))),
@@ -327,3 +340,11 @@ def test_planted_defect_is_found_under_its_rule_alone(
     assert {finding.rule for finding in report.findings} == {rule}, report.text()
     assert not report.ok
     assert "problem" in report.outcome(rule)
+
+
+def test_histograms_of_the_wrong_episodes_are_found(datasets: Path, tmp_path: Path) -> None:
+    """Two of one length, so that only their figures and pictures tell."""
+    root = tmp_path / "dataset"
+    shutil.copytree(datasets / "packed", root)
+    row_groups(histogram(0), lambda groups: groups.insert(0, groups.pop(1)))(root)
+    assert "S5" in {finding.rule for finding in check_dataset(root).findings}

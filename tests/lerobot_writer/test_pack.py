@@ -10,6 +10,8 @@ from typing import Any
 
 import av
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from writing import (
     AV1,
@@ -31,6 +33,7 @@ from writing import (
 )
 
 from lerobot_writer import ResumeError, VideoCodec
+from lerobot_writer.__main__ import main
 from lerobot_writer.check import check_dataset
 from lerobot_writer.pack import pack_dataset
 
@@ -54,7 +57,17 @@ def names_in(folder: Path) -> list[str]:
 
 
 def numbered(root: Path) -> dict[str, int]:
-    return {kind: len(list((root / kind).rglob("file-*"))) for kind in ("data", "videos", "meta/episodes")}
+    kinds = ("data", "videos", "meta/episodes", "meta/image_histograms")
+    return {kind: len(list((root / kind).rglob("file-*"))) for kind in kinds}
+
+
+def read_histograms(root: Path) -> list[pa.Table]:
+    """Each episode's, in order."""
+    tables = []
+    for path in sorted(root.glob("meta/image_histograms/*/*")):
+        with pq.ParquetFile(path) as file:
+            tables += [file.read_row_group(group) for group in range(file.num_row_groups)]
+    return tables
 
 
 @pytest.mark.parametrize(
@@ -71,10 +84,13 @@ def test_packing_changes_nothing_but_the_places(root: Path, codec: VideoCodec, s
     rows, episodes = read_data(root), read_episodes(root)
     pictures = [decode(path) for path in sorted(root.glob("videos/*/*/*"))]
     others = {
-        name: content for name, content in files_of(root).items() if name.startswith("meta") and "episodes" not in name
+        name: content
+        for name, content in files_of(root).items()
+        if name.startswith("meta") and not name.startswith(("meta/episodes", "meta/image_histograms"))
     }
+    histograms = read_histograms(root)
     pack_dataset(root)
-    assert numbered(root) == {"data": 1, "videos": 2, "meta/episodes": 1}
+    assert numbered(root) == {"data": 1, "videos": 2, "meta/episodes": 1, "meta/image_histograms": 1}
     assert read_data(root).equals(rows)
     assert read_data(root).schema.equals(rows.schema, check_metadata=True)
     for camera in CAMERAS:
@@ -88,6 +104,8 @@ def test_packing_changes_nothing_but_the_places(root: Path, codec: VideoCodec, s
         if not (name.startswith(("videos/", "data/")) and name.endswith(PLACES)):
             assert after[name].equals(episodes[name]), name
     assert {name: content for name, content in files_of(root).items() if name in others} == others
+    assert read_histograms(root) == histograms
+    assert len(histograms) == len(TAKES)
     assert_holds(root, TAKES)
     assert check_dataset(root).ok
     assert names_in(root.parent) == [root.name]
@@ -134,7 +152,7 @@ def test_data_files_are_cut_at_the_stated_size(root: Path, monkeypatch: pytest.M
     takes = [Take(content, 40) for content in range(6)]
     write(root, *takes, cameras=())
     rows = read_data(root)
-    monkeypatch.setattr("lerobot_writer.pack._DATA_FILE_BYTES", 6000)
+    monkeypatch.setattr("lerobot_writer.pack_data._DATA_FILE_BYTES", 6000)
     pack_dataset(root)
     assert 1 < numbered(root)["data"] < len(takes)
     assert read_data(root).equals(rows)
@@ -151,7 +169,7 @@ def test_pack_resume_pack_and_pack_again(root: Path) -> None:
         takes += new
         assert_holds(root, takes)
         pack_dataset(root)
-        assert numbered(root) == {"data": 1, "videos": 2, "meta/episodes": 1}
+        assert numbered(root) == {"data": 1, "videos": 2, "meta/episodes": 1, "meta/image_histograms": 1}
         assert_holds(root, takes)
     before = files_of(root)
     pack_dataset(root)
@@ -202,7 +220,7 @@ def test_only_a_finalized_dataset_is_packed(tmp_path: Path) -> None:
     add_frames(writer, TAKES[2])
     del writer
     gc.collect()
-    with pytest.raises(ResumeError, match="was left unfinished; reopen it with resume=True and finalize it"):
+    with pytest.raises(ResumeError, match="was left unfinished; resume it to its end"):
         pack_dataset(root)
     shutil.rmtree(root / ".unfinished")  # its quantiles are still those of the first episode
     with pytest.raises(ResumeError, match="was left unfinished"):
@@ -238,3 +256,28 @@ def test_times_are_one_division_of_integers(root: Path) -> None:
     key = "videos/observation.images.cam_high"
     assert rows[f"{key}/from_timestamp"].to_pylist() == [start / 7 for start in starts[:-1]]
     assert rows[f"{key}/to_timestamp"].to_pylist() == [end / 7 for end in starts[1:]]
+
+
+def test_the_command_packs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(root, *TAKES)
+    assert [main(["pack", str(root)]) for _ in range(2)] == [0, 0]
+    assert capsys.readouterr().out == f"{root}: packed\n{root}: was packed already\n"
+    assert_holds(root, TAKES)
+    assert main(["pack", str(root.parent)]) == 1
+    assert capsys.readouterr().err == f"error: {root.parent} holds no dataset of lerobot_writer\n"
+
+
+def test_histogram_files_are_cut_and_go_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lerobot_writer.pack_data._HISTOGRAMS_PER_FILE", 2)
+    takes = [Take(content, 2) for content in range(5)]
+    write(root, *takes)
+    pack_dataset(root)
+    assert [names_in(root / "meta/image_histograms/chunk-000")] == [[f"file-00{number}.parquet" for number in range(3)]]
+    assert check_dataset(root).ok
+    write(root, Take(9), Take(10), resume=True)
+    assert_holds(root, [*takes, Take(9), Take(10)])
+    assert check_dataset(root).ok
+    assert pack_dataset(root)
+    assert numbered(root)["meta/image_histograms"] == 4
+    assert_holds(root, [*takes, Take(9), Take(10)])
+    assert check_dataset(root).ok

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from failing_disk import Death, FailingDisk
 from writing import (
@@ -21,7 +23,8 @@ from writing import (
 )
 
 from lerobot_writer import DatasetExistsError, ResumeError, SimLeRobotWriter, StorageError, VideoCodec, WriterError
-from lerobot_writer.pack import PackError, pack_dataset
+from lerobot_writer.errors import PackError
+from lerobot_writer.pack import pack_dataset
 
 TAKES = [Take(1, 3), Take(2, 14, "place the cube"), Take(3, 1), Take(4, 5, "a third task")]
 
@@ -53,7 +56,7 @@ def test_a_dataset_that_is_being_packed_takes_no_writer(root: Path, monkeypatch:
             pack_dataset(root)
         refused += 1
 
-    monkeypatch.setattr("lerobot_writer.pack._write_episodes", _before(try_to_write, "_write_episodes"))
+    monkeypatch.setattr("lerobot_writer.pack.write_rows", _before(try_to_write, "write_rows"))
     pack_dataset(root)
     assert refused == 1
     assert_holds(root, TAKES[:2])
@@ -127,21 +130,69 @@ def lose_data(root: Path) -> None:
     (root / "data/chunk-000/file-001.parquet").unlink()
 
 
+def swap_data(root: Path) -> None:
+    first, second = (root / f"data/chunk-000/file-00{number}.parquet" for number in range(2))
+    first.rename(root / "aside")
+    second.rename(first)
+    (root / "aside").rename(second)
+
+
+def lose_histograms(root: Path) -> None:
+    (root / "meta/image_histograms/chunk-000/file-000.parquet").unlink()
+
+
+def other_histogram_columns(root: Path) -> None:
+    path = root / "meta/image_histograms/chunk-000/file-001.parquet"
+    pq.write_table(pq.read_table(path).drop_columns("channel"), path)
+
+
+def change_rows(**columns: list[Any]) -> Any:
+    """Each named as in the episode rows, or by the last part of its name for the camera's."""
+
+    def damage(root: Path) -> None:
+        path = root / "meta/episodes/chunk-000/file-000.parquet"
+        table = pq.read_table(path)
+        for name, values in columns.items():
+            position = next(i for i, full in enumerate(table.column_names) if full.split("/")[-1] == name)
+            field = table.field(position)
+            table = table.set_column(position, field, pa.array(values, field.type))
+        pq.write_table(table, path)
+
+    return damage
+
+
+def lose_column(root: Path) -> None:
+    path = root / "meta/episodes/chunk-000/file-000.parquet"
+    pq.write_table(pq.read_table(path).drop_columns("length"), path)
+
+
+def tear_info(root: Path) -> None:
+    (root / "meta/info.json").write_text("{")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (swap_videos_frames, r"the videos of observation.images.cam_high hold 28 frames, the episodes 17"),
+        (swap_data, r"file-000.parquet has a row group of 14 rows for episode 0, expected 3 rows"),
+        (lose_histograms, "image_histograms has row groups of 1 episodes, expected 2"),
+        (other_histogram_columns, "file-001.parquet has other columns than the files before it"),
+        (change_rows(from_timestamp=[0.0, 1 / 30]), "file-001.mp4: episode 1 begins at frame 1, expected 0"),
+        (change_rows(from_timestamp=[0.0, None]), "no whole column videos/observation.images.cam_high/from_timestamp"),
+        (change_rows(length=[3, 0]), "counts 2 episodes"),
+        (lose_column, "no whole column length"),
+        (tear_info, "is damaged"),
+        (swap_videos_frames, r"file-000.mp4 holds 14 frames, its episodes 3; check"),
         (tear_video, "cannot pack"),
         (other_parameters, r"was encoded with other parameters: it cannot be joined unchanged"),
         (tear_data, "cannot pack"),
-        (lose_data, "has 2 episodes but 1 row groups in its data"),
+        (lose_data, "data has row groups of 1 episodes, expected 2"),
     ],
 )
 def test_a_damaged_dataset_stays_as_it_is(root: Path, damage: Any, message: str) -> None:
     write(root, *TAKES[:2], cameras=ONE_CAMERA)
     damage(root)
     before = files_of(root.parent)
-    with pytest.raises((PackError, StorageError), match=message):
+    with pytest.raises((PackError, ResumeError, StorageError), match=message):
         pack_dataset(root)
     assert files_of(root.parent) == before
 
@@ -248,7 +299,7 @@ def test_a_packing_writer_is_ended_even_when_packing_fails(root: Path, monkeypat
     writer: SimLeRobotWriter = open_writer(root, cameras=ONE_CAMERA)
     record(writer, *TAKES[:2], cameras=ONE_CAMERA)
     with monkeypatch.context() as patch:
-        patch.setattr("lerobot_writer.pack._write_episodes", _fail)
+        patch.setattr("lerobot_writer.pack.write_rows", _fail)
         with pytest.raises(StorageError, match=r"cannot pack .*No space left"):
             writer.finalize(pack=True)
     assert_holds(root, TAKES[:2], cameras=ONE_CAMERA)

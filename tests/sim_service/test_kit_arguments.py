@@ -50,7 +50,7 @@ def test_without_isaac_sim_they_are_a_bad_argument_that_is_named(
 @pytest.mark.parametrize("command", [["collect", "--output", "x"], ["serve", "--data-root", "x"]])
 def test_they_reach_what_opens_isaac_sim(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(command_line, "_collect", lambda config: seen.append(config) or 0)
+    monkeypatch.setattr(command_line, "_collect", lambda config, verbose: seen.append(config) or 0)
     monkeypatch.setattr(command_line, "_serve", lambda config, verbose: seen.append(config) or 0)
     assert command_line.main([*command, WAIT, "--simulator", "isaac", ASSETS]) == 0
     assert [config.application.kit_arguments for config in seen] == [(WAIT, ASSETS)]

@@ -128,7 +128,7 @@ def test_an_episode_that_the_ledger_could_not_note_counts(tmp_path: Path, monkey
         run.start("ds", num_episodes=3)
         run.until(lambda: run.job.progress.completed == 1)
         with monkeypatch.context() as patch:
-            patch.setattr(Ledger, "_save", refuse)
+            patch.setattr(Ledger, "save", refuse)
             run.until_state("idle")
         assert (run.job.state, run.job.error) == ("failed", "LedgerError: the disk is full")
         assert run.job.progress.completed == len(lengths(tmp_path / "ds")) == 2
