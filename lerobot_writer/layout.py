@@ -9,6 +9,9 @@ from typing import Final
 FILES_PER_CHUNK: Final = 1000
 MAX_FILES: Final = 1000 * FILES_PER_CHUNK  # three digits for the chunk and for the file
 EPISODES_PER_META_FILE: Final = 1000  # bounds the rewrite per episode
+# Of packed datasets:
+DATA_FILE_BYTES: Final = 100 * 2**20  # data_files_size_in_mb of info.json
+HISTOGRAMS_PER_FILE: Final = 1000  # episodes; 20 to 30 kB each with three cameras
 
 INFO: Final = Path("meta/info.json")
 STATS: Final = Path("meta/stats.json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,9 +15,7 @@ from lerobot_writer.durable import link_or_copy
 from lerobot_writer.errors import MergeError
 from lerobot_writer.merge_source import Source
 from lerobot_writer.mp4_boxes import require_whole_mp4
-
-DATA_FILE_BYTES: Final = 100 * 2**20  # data_files_size_in_mb of info.json
-HISTOGRAMS_PER_FILE: Final = 1000  # episodes, in packed datasets
+from lerobot_writer.tables import write_unflushed
 
 
 class Files:
@@ -39,20 +36,19 @@ class Files:
         """An episode's rows; returns chunk and file."""
         if self._packs_data:
             at = self._data.add(table)
-            if self._data.size_bytes >= DATA_FILE_BYTES:
+            if self._data.size_bytes >= layout.DATA_FILE_BYTES:
                 self._data.next_file()
             return at
         at = self._data.skip_file()
         path = self._staging / layout.data_file(*at)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._writing.run(lambda: _write_file(table, path))  # half of what a merge costs
+        self._writing.run(lambda: write_unflushed(table, path))  # half of what a merge costs
         return at
 
     def add_histograms(self, source: Source, episode: int, table: pa.Table) -> None:
         """An episode's histograms. table: these, read already."""
         if self._packs_histograms:
             self._histograms.add(table)
-            if self._histograms.row_groups == HISTOGRAMS_PER_FILE:
+            if self._histograms.row_groups == layout.HISTOGRAMS_PER_FILE:
                 self._histograms.next_file()
             return
         file, _ = source.histogram_row_group(episode)
@@ -95,10 +91,6 @@ class Files:
         self._writing.cancel()
         self._data.close()
         self._histograms.close()
-
-
-def _write_file(table: pa.Table, path: Path) -> None:
-    pq.write_table(table, path, compression="snappy", use_dictionary=True, row_group_size=max(1, table.num_rows))
 
 
 class _RowGroups:

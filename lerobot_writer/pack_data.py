@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,9 +14,6 @@ from lerobot_writer.errors import PackError
 from lerobot_writer.pack_rows import Int64s
 from lerobot_writer.tables import row_groups
 
-_DATA_FILE_BYTES: Final = 100 * 2**20  # data_files_size_in_mb of info.json
-_HISTOGRAMS_PER_FILE: Final = 1000  # episodes; 20 to 30 kB each with three cameras
-
 
 def join_data(root: Path, rebuilt: Path, lengths: Int64s) -> Int64s:
     """Write the data files; returns the number of the file with each episode's rows."""
@@ -25,7 +21,7 @@ def join_data(root: Path, rebuilt: Path, lengths: Int64s) -> Int64s:
 
 
 def join_histograms(root: Path, rebuilt: Path, episodes: int) -> None:
-    full = _HISTOGRAMS_PER_FILE
+    full = layout.HISTOGRAMS_PER_FILE
     _join(root, rebuilt, layout.HISTOGRAMS, layout.histogram_file, episodes, lambda _, groups: groups == full)
 
 
@@ -36,12 +32,12 @@ def are_joined(root: Path, episodes: int) -> bool:
     return (
         data == [layout.data_file(*layout.chunk_and_file(number)) for number in range(len(data))]
         and all(_is_full((root / file).stat().st_size) for file in data[:-1])
-        and len(histograms) == -(-episodes // _HISTOGRAMS_PER_FILE)
+        and len(histograms) == -(-episodes // layout.HISTOGRAMS_PER_FILE)
     )
 
 
 def _is_full(size_bytes: int) -> bool:
-    return size_bytes >= _DATA_FILE_BYTES
+    return size_bytes >= layout.DATA_FILE_BYTES
 
 
 def _join(

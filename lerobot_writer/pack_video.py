@@ -54,8 +54,9 @@ class VideoSource:
         return self.stream.frames
 
     def packet_bytes(self) -> Int64s:
-        """The size of each frame's packet, from the file's index."""
-        return np.array([entry.size for entry in self.stream.index_entries], np.int64)
+        """The size of each frame's packet; reads the whole file, as the index is not shown by PyAV 15."""
+        self._position = -1
+        return np.array([packet.size for packet in self._container.demux(self.stream) if packet.dts is not None])
 
     def packets(self, first: int, count: int) -> Iterator[Any]:
         """The packets of `count` frames, the first of which is a keyframe.

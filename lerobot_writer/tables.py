@@ -36,10 +36,15 @@ HISTOGRAM_SCHEMA: Final = pa.schema(
 
 def write_table(table: pa.Table, path: Path) -> None:
     """One row group, Snappy, forced to the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="snappy", use_dictionary=True, row_group_size=max(1, table.num_rows))
+    write_unflushed(table, path)
     flush(path)
     pa.default_memory_pool().release_unused()  # Arrow keeps 10 to 15 MB otherwise
+
+
+def write_unflushed(table: pa.Table, path: Path) -> None:
+    """What `write_table` writes, for whoever flushes all at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="snappy", use_dictionary=True, row_group_size=max(1, table.num_rows))
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

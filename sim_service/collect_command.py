@@ -17,6 +17,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from collectors.simulator import Simulator, SimulatorError, Tick
 from lerobot_writer import DatasetExistsError, StorageError, WriterError
+from sim_service.collect_words import collect_words
 from sim_service.collection import REPO_ID, Collection, step
 from sim_service.config import CollectConfig
 from sim_service.disk_space import require_free_disk
@@ -190,14 +191,8 @@ def _result(
 
 def _how_to_go_on(config: CollectConfig) -> str:
     """The command that continues, with every flag that must be the same."""
-    words = ["isaac-collect", "collect", "--resume", "--output", str(config.output)]
-    words += ["--num-episodes", str(config.num_episodes), "--seed", str(config.seed)]
-    words += ["--simulator", config.simulator, "--render-preset", config.settings.render_preset]
-    words += ["--fps", str(config.settings.fps), "--steps-per-segment", str(config.steps_per_segment)]
-    words += ["--waypoint-noise", str(config.waypoint_noise_rad), "--max-attempts", str(config.max_attempts)]
+    words = ["isaac-collect", *collect_words(config, config.output), "--resume"]
     words += ["--shard", str(config.shard)] if config.shard is not None else []
-    words += ["--use-ycb"] * config.settings.use_ycb + ["--keep-failures"] * config.keep_failures
-    words += config.application.kit_arguments
     return f"Continue with: {shlex.join(words)}"
 
 

@@ -22,9 +22,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path += [folder for folder in (str(ROOT / "packages"), str(ROOT)) if folder not in sys.path]
 
 from sim_service.config import ENVIRONMENT_PREFIX, ConfigError, apply_environment  # noqa: E402 needs the path
-from sim_service.isaac_sim.kit_cell import KitCell  # noqa: E402
-from sim_service.isaac_sim.kit_host import KitHost  # noqa: E402
-from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config  # noqa: E402
+from sim_service.isaac_sim.kit_cell import KitCell  # noqa: E402 likewise
+from sim_service.isaac_sim.kit_host import KitHost  # noqa: E402 likewise
+from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config  # noqa: E402 likewise
 from sim_service.wiring import open_service  # noqa: E402
 
 if TYPE_CHECKING:

@@ -106,15 +106,11 @@ class Ledger:
 
     @staticmethod
     def together(parts: Sequence[Ledger], num_episodes: int) -> Ledger:
-        """Of a dataset with all episodes of these, which must be of one configuration and in order."""
+        """With the configuration, which must be one, and the indices that were given up; the episodes of a dataset of
+        them all are to be counted from its rows (`read`)."""
         joined = Ledger(parts[0]._root, parts[0]._configuration, num_episodes)
         for part in parts:
-            joined._done |= part._done
             joined._exhausted |= part._exhausted
-            joined.failures.update(part.failures)
-            joined.attempts += part.attempts
-            joined.successes += part.successes
-            joined.successes_2cm += part.successes_2cm
         return joined
 
     @property

@@ -6,17 +6,16 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from lerobot_writer import MergeError
 from lerobot_writer.durable import disk_errors, write_flushed
 from lerobot_writer.layout import INFO
 from lerobot_writer.merge import Episode, merge_datasets, require_outside
 from lerobot_writer.merge_source import Source, open_source, require_idle
+from sim_service.index_runs import index_runs
 from sim_service.ledger import COLLECTION_FILE, VERSIONS, Ledger, LedgerError, differing
 from sim_service.shard_record import SHARD_FILE, ShardRecord, ShardRecordError, read_shard_record
-
-_NAMED: Final = 20  # runs of indices in a message
 
 _log = logging.getLogger(__name__)
 
@@ -170,16 +169,17 @@ def _order(parts: Sequence[_Part], problems: list[str]) -> list[tuple[int, Episo
         if len(set(part.indices)) < len(part.indices):
             problems.append(f"{part.root} has an episode twice")
         number += 1
-    problems += [f"{a} and {b} both have episode {_runs_text(sorted(indices))}" for (a, b), indices in twice.items()]
+    for (a, b), indices in twice.items():
+        problems.append(f"{a} and {b} both have episode {index_runs(sorted(indices), ' to ')}")
     return sorted(order)
 
 
 def _missing_text(missing: Sequence[int], num_episodes: int, parts: Iterable[_Part]) -> str:
     given_up = {index for part in parts if part.ledger is not None for index in part.ledger.given_up}
-    lines = [f"{len(missing)} of {num_episodes} episodes are missing: {_runs_text(missing)}"]
+    lines = [f"{len(missing)} of {num_episodes} episodes are missing: {index_runs(missing, ' to ')}"]
     lost = sorted(given_up.intersection(missing))
     if lost:
-        lines.append(f"given up after all their attempts: {_runs_text(lost)}")
+        lines.append(f"given up after all their attempts: {index_runs(lost, ' to ')}")
     for part in parts:
         record = part.record
         if record is not None and record.state != "complete":
@@ -187,15 +187,3 @@ def _missing_text(missing: Sequence[int], num_episodes: int, parts: Iterable[_Pa
             lines.append(f"{part.root} is {record.state} with {have} of {record.episodes} episodes")
     lines.append("collect them with --resume, or merge what is there with --allow-missing")
     return "; ".join(lines)
-
-
-def _runs_text(indices: Sequence[int]) -> str:
-    """Such as 3, 7 to 9."""
-    runs: list[list[int]] = []
-    for index in indices:
-        if runs and index == runs[-1][1] + 1:
-            runs[-1][1] = index
-        else:
-            runs.append([index, index])
-    texts = [f"{first}" if first == last else f"{first} to {last}" for first, last in runs[:_NAMED]]
-    return ", ".join(texts) + (f" and {len(runs) - _NAMED} more runs" if len(runs) > _NAMED else "")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
+from sim_service.index_runs import index_runs
 from sim_service.shard import Shard
 from sim_service.shard_status import SeenShard, ShardStatus
 
 _WELL: Final = ("complete", "collecting")
-_RUNS_SHOWN: Final = 20
 
 
 def summary(status: ShardStatus) -> str:
@@ -74,19 +74,6 @@ def duration(seconds: float) -> str:
 def failures_text(failures: Iterable[tuple[str, int]]) -> str:
     """The most frequent reason first."""
     return ", ".join(f"{reason} {n}" for reason, n in sorted(failures, key=lambda entry: (-entry[1], entry[0])))
-
-
-def index_runs(indices: Sequence[int]) -> str:
-    """Of sorted indices, such as 3, 7-9."""
-    runs: list[list[int]] = []
-    for index in indices:
-        if runs and index == runs[-1][1] + 1:
-            runs[-1][1] = index
-        else:
-            runs.append([index, index])
-    texts = [f"{first}" if first == last else f"{first}-{last}" for first, last in runs[:_RUNS_SHOWN]]
-    left = sum(last - first + 1 for first, last in runs[_RUNS_SHOWN:])
-    return ", ".join(texts) + (f" and {left} more" if left else "")
 
 
 def _line(shard: SeenShard, now_s: float) -> str:

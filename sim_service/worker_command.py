@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from sim_service.collect_words import collect_words
 from sim_service.config import ENVIRONMENT_PREFIX, CollectConfig
 from sim_service.shard import Shard
 
@@ -40,15 +41,3 @@ def how_to_go_on(config: CollectConfig, shards: Path) -> str:
         f"Continue with: {shlex.join(resume)}\n"
         f"What is there already becomes a dataset by: {merge} {shlex.quote(str(shards))}/shard-*/"
     )
-
-
-def collect_words(config: CollectConfig, output: Path) -> list[str]:
-    """`collect` with everything that decides an episode's content."""
-    words = ["collect", "--output", str(output), "--num-episodes", str(config.num_episodes)]
-    words += ["--seed", str(config.seed), "--steps-per-segment", str(config.steps_per_segment)]
-    words += ["--waypoint-noise", str(config.waypoint_noise_rad), "--max-attempts", str(config.max_attempts)]
-    words += ["--simulator", config.simulator, "--fps", str(config.settings.fps)]
-    words += ["--render-preset", config.settings.render_preset]
-    words += ["--use-ycb"] * config.settings.use_ycb + ["--keep-failures"] * config.keep_failures
-    words += ["--no-headless"] * (not config.application.headless)
-    return [*words, *config.application.kit_arguments]

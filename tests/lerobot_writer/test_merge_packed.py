@@ -122,8 +122,8 @@ def test_packing_what_was_merged_is_packing_what_was_written(tmp_path: Path, one
 
 def test_full_files_are_followed_by_further_ones(tmp_path: Path, one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     roots = write_parts(tmp_path, TAKES, (4, 6), pack=True)
-    monkeypatch.setattr("lerobot_writer.merge_files.DATA_FILE_BYTES", 1)
-    monkeypatch.setattr("lerobot_writer.merge_files.HISTOGRAMS_PER_FILE", 3)
+    monkeypatch.setattr("lerobot_writer.layout.DATA_FILE_BYTES", 1)
+    monkeypatch.setattr("lerobot_writer.layout.HISTOGRAMS_PER_FILE", 3)
     merge(tmp_path / "out", roots)
     assert_same_content(tmp_path / "out", one)
     assert check_dataset(tmp_path / "out").ok

@@ -152,7 +152,7 @@ def test_data_files_are_cut_at_the_stated_size(root: Path, monkeypatch: pytest.M
     takes = [Take(content, 40) for content in range(6)]
     write(root, *takes, cameras=())
     rows = read_data(root)
-    monkeypatch.setattr("lerobot_writer.pack_data._DATA_FILE_BYTES", 6000)
+    monkeypatch.setattr("lerobot_writer.layout.DATA_FILE_BYTES", 6000)
     pack_dataset(root)
     assert 1 < numbered(root)["data"] < len(takes)
     assert read_data(root).equals(rows)
@@ -268,7 +268,7 @@ def test_the_command_packs(root: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_histogram_files_are_cut_and_go_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lerobot_writer.pack_data._HISTOGRAMS_PER_FILE", 2)
+    monkeypatch.setattr("lerobot_writer.layout.HISTOGRAMS_PER_FILE", 2)
     takes = [Take(content, 2) for content in range(5)]
     write(root, *takes)
     pack_dataset(root)

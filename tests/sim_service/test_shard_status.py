@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from shard_records import FRAMES, NOW_S, record
 
+from sim_service.index_runs import index_runs
 from sim_service.shard_record import ShardRecord
 from sim_service.shard_status import STALE_S, FoundShard, ShardStatus, shard_status
-from sim_service.status_text import as_dict, duration, index_runs, not_well, summary
+from sim_service.status_text import as_dict, duration, not_well, summary
 
 COUNT, EPISODES = 4, 22  # 5, 6, 5 and 6 episodes
 
