@@ -32,7 +32,7 @@ from sim_service.merge_command import add_merge_flags, run_merge
 from sim_service.onlooker import Onlooker
 from sim_service.pack_command import add_pack_flags, run_pack
 from sim_service.ports import Ports
-from sim_service.recorded import DatasetError, load_episode, open_dataset
+from sim_service.recorded import load_episode, open_dataset
 from sim_service.report.contact_sheet import write_contact_sheet
 from sim_service.serve_command import run_service
 from sim_service.serve_config import ServeConfig, add_serve_flags, serve_config
@@ -40,6 +40,7 @@ from sim_service.shard_report import ShardReport
 from sim_service.simulators import SimulatorStartError, SimulatorUnavailable, end_process, open_simulator
 from sim_service.status_command import add_status_flags, run_status
 from sim_service.stop_request import EXIT_CODES, StopRequest
+from sim_service.stored import DatasetError
 from sim_service.wiring import open_service, running_page
 
 REPLAY_TOLERANCE = 1e-6  # rad, m and rad/s; MuJoCo repeats itself to the bit on one machine

@@ -11,7 +11,8 @@ import imageio.v3 as iio
 import numpy as np
 
 from collectors.simulator import Image
-from sim_service.recorded import Dataset, DatasetError, read_pictures
+from sim_service.recorded import Dataset
+from sim_service.stored import DatasetError
 
 _FORMATS: Final = (".png", ".jpg")
 _GAP_PX: Final = 4
@@ -32,7 +33,7 @@ def write_contact_sheet(dataset: Dataset, episodes: Sequence[int], path: Path, w
         ends = accumulate(dataset.row(episode)["collection/segment_frames"])
         frames = [0, *(end - 1 for end in ends)]
         for camera in dataset.cameras:
-            pictures = [_shrink(picture, width_px) for picture in read_pictures(dataset, episode, camera, frames)]
+            pictures = [_shrink(picture, width_px) for picture in dataset.pictures(episode, camera, frames)]
             rows.append(_join(pictures, axis=1))
     widest = max(row.shape[1] for row in rows)
     padded = [np.pad(r, ((0, 0), (0, widest - r.shape[1]), (0, 0)), constant_values=_GAP_GREY) for r in rows]

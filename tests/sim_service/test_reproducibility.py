@@ -20,7 +20,7 @@ from sim_service.collect_command import run_collect
 from sim_service.collection import REPO_ID, TASK_NAME, drive
 from sim_service.config import CollectConfig
 from sim_service.mujoco_sim.simulator import MujocoSimulator
-from sim_service.recorded import open_dataset, read_pictures
+from sim_service.recorded import open_dataset
 from sim_service.shard import Shard
 from sim_service.simulators import SimulatorSettings
 
@@ -42,7 +42,7 @@ def ten(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pictures(root: Path, episode: int) -> Iterator[np.ndarray]:
     dataset = open_dataset(root)
     for camera in dataset.cameras:
-        yield from read_pictures(dataset, episode, camera, range(dataset.row(episode)["length"]))
+        yield from dataset.pictures(episode, camera, range(dataset.row(episode)["length"]))
 
 
 def test_the_same_seed_gives_the_same_bytes_and_pictures(ten: Path, tmp_path: Path) -> None:
