@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.measure import table
-from lerobot_writer.layout import EPISODES_PER_META_FILE, MAX_FILES
-from lerobot_writer.merge_files import DATA_FILE_BYTES, HISTOGRAMS_PER_FILE
+from lerobot_writer.layout import DATA_FILE_BYTES, EPISODES_PER_META_FILE, HISTOGRAMS_PER_FILE, MAX_FILES
 
 ORDERS: Final = (100, 1_000, 10_000, 100_000, 1_000_000)
 # Chosen, not found: so many that an order takes hours and not days.
