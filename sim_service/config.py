@@ -111,7 +111,7 @@ def add_collect_flags(parser: argparse.ArgumentParser) -> None:
         "--randomize",
         default="none",
         metavar="WHAT",
-        help=f"what varies besides the layout: {', '.join(PRESETS)}, or a YAML or JSON file of ranges",
+        help=f"what varies besides the layout: {', '.join(PRESETS)}, a YAML or JSON file of ranges, or such a mapping",
     )
     add(
         "--num-objects",

@@ -10,6 +10,7 @@ from pxr import Usd, UsdGeom, UsdPhysics
 
 from isaac_standin.physics_model import StageModel, friction_of, is_solid, shape_of, spare_name
 from isaac_standin.stage_poses import pose_and_scale
+from sim_service.mujoco_sim.bounding_boxes import refit_boxes
 from sim_service.mujoco_sim.geom_size import resize_geom
 
 _MASS: Final = tuple(f"physics:{name}" for name in ("mass", "diagonalInertia", "principalAxes", "centerOfMass"))
@@ -85,6 +86,7 @@ class LiveEdits:
             pose, _ = _pose(self._prim(collider))
             geom = self._statics[collider]
             self._model.geom_pos[geom], self._model.geom_quat[geom] = pose.position, pose.quat_wxyz
+            refit_boxes(self._model, int(self._model.geom_bodyid[geom]))
             return False
         if collider in self._added:
             self._shape(self._added[collider], self._prim(collider))

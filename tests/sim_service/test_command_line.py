@@ -92,7 +92,7 @@ def test_an_output_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.C
         (["collect", "--output", "x", "--simulator", "isaac"], "run it by Isaac Sim's own python.sh"),
         (["collect", "--output", "x", "--streaming", "--streaming-port", "8211"], "one of Isaac Sim's own"),
         (["check", "nowhere"], "nowhere is not a folder"),
-        (["replay", "nowhere", "0"], "holds no dataset of this collector"),
+        (["replay", "nowhere", "0"], "holds no LeRobot dataset"),
         (["fly"], "invalid choice: 'fly'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`--randomize` as a preset's name, and as a YAML or JSON file."""
+"""`--randomize` as a preset's name, a YAML or JSON file, and a mapping."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from collectors.randomization import PRESETS, Randomization, RandomizationError
-from sim_service.randomization_file import read_randomization
+from sim_service.randomization_file import randomization_word, read_randomization
 
 
 def written(folder: Path, text: str, name: str = "ranges.yaml") -> str:
@@ -62,3 +62,26 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00gain")
     with pytest.raises(RandomizationError, match="cannot read"):
         read_randomization(str(tmp_path / "x.yaml"))
+
+
+@pytest.mark.parametrize(
+    "randomization",
+    [
+        *PRESETS.values(),
+        replace(PRESETS["full"], distractors=(3, 3), curriculum_episodes=7),
+        Randomization(gain=(0.9, 1)),
+    ],
+)
+def test_the_word_for_a_randomization_needs_no_file(randomization: Randomization) -> None:
+    assert read_randomization(randomization_word(randomization)) == randomization
+
+
+def test_a_preset_is_named_by_its_name() -> None:
+    assert [randomization_word(preset) for preset in PRESETS.values()] == list(PRESETS)
+
+
+def test_what_is_wrong_with_a_mapping_is_told() -> None:
+    with pytest.raises(RandomizationError, match=r"the mapping: .*gain must be within"):
+        read_randomization('{"gain": 7}')
+    with pytest.raises(RandomizationError, match="cannot read the mapping"):
+        read_randomization('{"gain": [7')

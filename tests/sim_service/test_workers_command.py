@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from collectors.motion import Motion
+from collectors.randomization import PRESETS
 from sim_service.config import CollectConfig, add_collect_flags, apply_environment, collect_config
 from sim_service.kit_arguments import split_kit_arguments
 from sim_service.page_config import PageConfig
 from sim_service.shard import Shard
 from sim_service.simulators import ApplicationSettings, SimulatorSettings
 from sim_service.worker_command import how_to_go_on, worker_command, worker_environment
+
+ODD_RANDOMIZATION = dataclasses.replace(PRESETS["light"], distractors=(2, 2), gain=(0.1 + 0.7, 1.0 + 1e-15))
 
 # Every field differs from its default.
 ODD = CollectConfig(
@@ -25,7 +29,7 @@ ODD = CollectConfig(
     max_attempts=2,
     keep_failures=True,
     simulator="isaac",
-    settings=SimulatorSettings(fps=60, use_ycb=True, render_preset="high"),
+    settings=SimulatorSettings.of(60, True, "high", ODD_RANDOMIZATION),
     application=ApplicationSettings(headless=False, kit_arguments=("--/a/b=x y", "--/c=1")),
     resume=True,
     json=True,
@@ -33,6 +37,8 @@ ODD = CollectConfig(
     shard=None,
     workers=3,
     heartbeat_file=Path("beat"),
+    randomization=ODD_RANDOMIZATION,
+    motion=Motion("min-jerk", "cartesian"),
 )
 
 
