@@ -27,6 +27,13 @@ _TRIES: Final = 50  # for a spot; a crowded table gets fewer
 SLOT_SHAPES: Final = ("box", "cylinder", "box", "cylinder", "box")
 """The shape of each distractor of a run, by its slot; its size changes from episode to episode."""
 
+_FILL: Final = {"box": 1.0, "cylinder": math.pi / 4}  # of the bounding box
+
+
+def distractor_mass_kg(slot: int, size_m: tuple[float, float, float]) -> float:
+    """size_m: extents of its bounding box."""
+    return DENSITY_KG_M3 * size_m[0] * size_m[1] * size_m[2] * _FILL[SLOT_SHAPES[slot]]
+
 
 def lay_out_distractors(
     variation: Variation,

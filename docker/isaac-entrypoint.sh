@@ -5,7 +5,7 @@ set -euo pipefail
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 
-# The command is the first word without a dash, as sim_service/__main__.py reads it. The others (check, sheet, remote)
+# The command is the first word without a dash, as sim_service/__main__.py reads it. The others (check, report, sheet, remote)
 # read files and ask the network; they need no Isaac Sim.
 starts_isaac_sim() {
   local word command=
@@ -16,7 +16,7 @@ starts_isaac_sim() {
       *) command=${command:-$word} ;;
     esac
   done
-  [[ $command == collect || $command == serve || $command == replay || $command == doctor ]]
+  [[ $command == collect || $command == serve || $command == replay || $command == rollout || $command == doctor ]]
 }
 
 if starts_isaac_sim "$@"; then

@@ -92,7 +92,7 @@ def test_what_the_caller_preloads_stays(isaac_sim: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["serve"], ["collect", "--output", "x"], ["replay", "x", "0"], ["--verbose", "serve"]]
+    "words", [["serve"], ["collect", "--output", "x"], ["replay", "x", "0"], ["rollout"], ["--verbose", "serve"]]
 )
 @pytest.mark.parametrize("answer", [None, "", "N", "no", "yes please"])
 def test_isaac_sim_does_not_start_before_its_licence_is_accepted(

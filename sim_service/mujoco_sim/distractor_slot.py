@@ -6,7 +6,7 @@ from typing import Final
 
 import mujoco
 
-from collectors.distractors import DENSITY_KG_M3, SLOT_SHAPES
+from collectors.distractors import SLOT_SHAPES, distractor_mass_kg
 from collectors.geometry import Pose
 from collectors.inertia import solid_inertia
 from collectors.scene import Distractor
@@ -16,7 +16,6 @@ from sim_service.mujoco_sim.objects_mjcf import PARKED_GROUP
 
 _PARKING_M: Final = (-3.0, 5.0, -1.0)
 _SPACING_M: Final = 0.5
-_FILL: Final = {"box": 1.0, "cylinder": 0.7853981633974483}  # of the bounding box: pi / 4
 
 
 class DistractorSlot:
@@ -43,7 +42,7 @@ class DistractorSlot:
             return False
         shape = SLOT_SHAPES[self.slot]
         resize_geom(model, self._geom, size_m)
-        mass_kg = DENSITY_KG_M3 * size_m[0] * size_m[1] * size_m[2] * _FILL[shape]
+        mass_kg = distractor_mass_kg(self.slot, size_m)
         model.body_mass[self._body] = mass_kg
         model.body_inertia[self._body] = solid_inertia(size_m, mass_kg, shape == "cylinder")
         self._size_m = size_m

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from pxr import Gf, Usd, UsdGeom, UsdPhysics
 
-from collectors.distractors import DENSITY_KG_M3, SLOT_SHAPES
+from collectors.distractors import SLOT_SHAPES, distractor_mass_kg
 from collectors.geometry import Pose
 from collectors.inertia import solid_inertia
 from collectors.objects import ObjectKind
@@ -26,7 +26,6 @@ Size = tuple[float, float, float]
 
 DISTRACTOR_SIZE_M: Final = (0.04, 0.04, 0.04)  # while it is parked
 _CENTRE: Final = Pose((0.0, 0.0, 0.0))
-_FILL: Final = {"box": 1.0, "cylinder": 0.7853981633974483}  # of the bounding box: pi / 4
 
 # What UsdPhysics.MassAPI has where nothing is said: then the engine takes these from shape and mass.
 _NO_INERTIA: Final = Gf.Vec3f(0.0)
@@ -110,7 +109,3 @@ def object_body(kind: ObjectKind) -> SizedBody:
 def distractor_body(slot: int) -> SizedBody:
     shape: Literal["box", "cylinder"] = "cylinder" if SLOT_SHAPES[slot] == "cylinder" else "box"
     return SizedBody(paths.distractor_path(slot), shape, DISTRACTOR_SIZE_M, distractor_mass_kg(slot, DISTRACTOR_SIZE_M))
-
-
-def distractor_mass_kg(slot: int, size_m: Size) -> float:
-    return DENSITY_KG_M3 * size_m[0] * size_m[1] * size_m[2] * _FILL[SLOT_SHAPES[slot]]
