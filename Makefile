@@ -64,8 +64,9 @@ bench: $(VENV)/.installed-dev ## speed and memory
 	$(BIN)/python -m bench.writer
 	$(BIN)/python -m bench.collect
 
-pictures: demo ## the picture of the README, from the demo's first two episodes
+pictures: demo ## the picture of the README, from the demo's first two episodes; 24 episodes of the randomization
 	$(BIN)/isaac-collect sheet $(DEMO) docs/cameras.png --episodes 0 1 --width 150
+	$(BIN)/python -m bench.first_pictures --episodes 24 --randomize full --picture docs/randomization.png
 
 screenshots: $(VENV)/.installed-browser ## the web page's picture of the README; of its other states with SHOTS=FOLDER
 	$(BIN)/python tests/browser_screenshots.py docs/dashboard.png $(SHOTS)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,10 +28,9 @@ from collectors.waypoints import UnreachableError
 from sim_service.collection import TASK_NAME, drive
 from sim_service.config import CollectConfig
 from sim_service.mujoco_sim.simulator import MujocoSimulator
+from sim_service.quality.wilson import wilson_interval
 from sim_service.randomization_file import read_randomization
 from sim_service.simulators import SimulatorSettings
-
-_WILSON_Z: Final = 1.959964  # of a 95 % interval
 
 
 class BlindSimulator(MujocoSimulator):
@@ -106,15 +104,6 @@ def run_attempts(
     finally:
         simulator.close()
     return attempts
-
-
-def wilson_interval(successes: int, attempts: int) -> tuple[float, float]:
-    """In which 95 % of the time the true success rate lies. Wilson: "Probable inference, the law of succession, and
-    statistical inference", 1927."""
-    rate, z2 = successes / attempts, _WILSON_Z**2 / attempts
-    centre = (rate + z2 / 2) / (1 + z2)
-    reach = math.sqrt(z2 * rate * (1 - rate) + z2 * z2 / 4) / (1 + z2)
-    return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
 def summarize(attempts: list[Attempt]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from bridge.client_transport import Transport, is_away
 
 POLL_S: Final = 0.5
 PAGE: Final = 1000  # the most episodes that the service lists at once
+Preset = Literal["none", "light", "full"]  # of the randomization
 _Record = TypeVar("_Record")
 _log = logging.getLogger(__name__)
 
@@ -63,13 +64,14 @@ class BridgeClient:
         seed: int = 12345,
         steps_per_segment: int = 30,
         use_ycb: bool = False,
-        num_objects: int = 1,
+        randomize: Preset = "none",
+        num_objects: int | None = None,
         resume: bool = False,
         idempotency_key: str | None = None,
     ) -> JobInfo:
-        """Begin a job. output_dir: below the service's data root. idempotency_key: 1 to 200 visible ASCII characters;
-        the same key and request always get the same job; None: a new key, with which this call's own retries start
-        nothing twice.
+        """Begin a job. output_dir: below the service's data root. num_objects: on the table, 1 to 6, the target among
+        them; None: what `randomize` says. idempotency_key: 1 to 200 visible ASCII characters; the same key and request
+        always get the same job; None: a new key, with which this call's own retries start nothing twice.
 
         Raises BadRequest, Busy, OutputRefused and NotReady among others. After UnreachableError the job may run all the
         same: only the same key tells.
@@ -81,6 +83,7 @@ class BridgeClient:
             "seed": seed,
             "steps_per_segment": steps_per_segment,
             "use_ycb": use_ycb,
+            "randomize": randomize,
             "num_objects": num_objects,
             "resume": resume,
         }

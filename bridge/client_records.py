@@ -30,7 +30,8 @@ class ProgressInfo:
 
 @dataclass(frozen=True)
 class RequestInfo:
-    """What a job was asked for."""
+    """What a job was asked for. randomize: none, light or full; None where a batch run has ranges of its own.
+    num_objects: None: what `randomize` says."""
 
     output_dir: str
     skill: str
@@ -38,7 +39,8 @@ class RequestInfo:
     seed: int
     steps_per_segment: int
     use_ycb: bool
-    num_objects: int
+    randomize: str | None
+    num_objects: int | None
     resume: bool
 
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, get_args
 
-from sim_service.commands import CollectRequest, ResetScene, StopCollection, StopMode
+from sim_service.commands import CollectRequest, Preset, ResetScene, StopCollection, StopMode
 from sim_service.ports import OutputDirError
 
 MAX_EPISODES: Final = 1_000_000
 MAX_SEED: Final = 2**63 - 1
 STEPS_PER_SEGMENT: Final = (5, 600)
-MAX_OBJECTS: Final = 1
+MAX_OBJECTS: Final = 6
 MAX_OUTPUT_DIR_CHARACTERS: Final = 1024
 MAX_KEY_CHARACTERS: Final = 200
 MAX_JOBS: Final = 500
@@ -26,6 +26,8 @@ MAX_OFFSET: Final = 10**9
 _SHOWN_CHARACTERS: Final = 80
 _DEFAULTS: Final = CollectRequest("")
 _Value = TypeVar("_Value")
+_Choice = TypeVar("_Choice", bound=str | None)
+_Integer = TypeVar("_Integer", bound=int | None)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def load_json(data: bytes) -> object:
 def parse_start(body: object, skills: Sequence[str], locate: Callable[[str], str]) -> CollectRequest:
     """locate: name of the dataset in an output directory; raises OutputDirError."""
     fields = _Fields(body)
+    presets: tuple[Preset, ...] = get_args(Preset)
     request = CollectRequest(
         output_dir=fields.located("output_dir", locate),
         skill=fields.choice("skill", _DEFAULTS.skill, skills),
@@ -74,6 +77,7 @@ def parse_start(body: object, skills: Sequence[str], locate: Callable[[str], str
         seed=fields.integer("seed", _DEFAULTS.seed, 0, MAX_SEED),
         steps_per_segment=fields.integer("steps_per_segment", _DEFAULTS.steps_per_segment, *STEPS_PER_SEGMENT),
         use_ycb=fields.boolean("use_ycb", _DEFAULTS.use_ycb),
+        randomize=fields.choice("randomize", _DEFAULTS.randomize, presets),
         num_objects=fields.integer("num_objects", _DEFAULTS.num_objects, 1, MAX_OBJECTS),
         resume=fields.boolean("resume", _DEFAULTS.resume),
     )
@@ -86,7 +90,7 @@ def parse_stop(body: object) -> StopCollection:
     modes: tuple[StopMode, ...] = get_args(StopMode)
     mode = fields.choice("mode", StopCollection().mode, modes)
     fields.end()
-    return StopCollection("now" if mode == "now" else "after_episode")
+    return StopCollection(mode)
 
 
 def parse_reset(body: object) -> ResetScene:
@@ -144,21 +148,25 @@ class _Fields:
         self._asked: list[str] = []
         self._errors: list[FieldError] = []
 
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
+    def integer(self, name: str, default: _Integer, low: int, high: int) -> int | _Integer:
+        """With a default of None, null is allowed."""
         value = self._value(name, default)
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return value
-        allowed = f"the integer {low}" if low == high else f"an integer from {low} to {high}"
+        if value is None and default is None:
+            return default
+        allowed = f"an integer from {low} to {high}{' or null' if default is None else ''}"
         return self._wrong(name, allowed, value, default)
 
     def boolean(self, name: str, default: bool) -> bool:
         value = self._value(name, default)
         return value if isinstance(value, bool) else self._wrong(name, "true or false", value, default)
 
-    def choice(self, name: str, default: str, choices: Sequence[str]) -> str:
+    def choice(self, name: str, default: _Choice, choices: Sequence[_Choice]) -> _Choice:
         value = self._value(name, default)
-        if isinstance(value, str) and value in choices:
-            return value
+        for choice in choices:
+            if value == choice:
+                return choice
         return self._wrong(name, " or ".join(json.dumps(choice) for choice in choices), value, default)
 
     def text(self, name: str) -> str:

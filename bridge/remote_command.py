@@ -9,11 +9,11 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from tqdm import tqdm
 
-from bridge.client import BridgeClient
+from bridge.client import BridgeClient, Preset
 from bridge.client_errors import BadArgumentError, BridgeError, Busy, ProblemError, Unauthorized
 from bridge.client_records import JobInfo, StatusInfo
 
@@ -52,6 +52,15 @@ def add_remote_flags(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--seed", type=int, default=12345, help="episode e is the same for the same seed")
     start.add_argument("--steps-per-segment", type=int, default=30, metavar="N", help="frames per motion segment")
     start.add_argument("--use-ycb", action="store_true", help="YCB objects instead of the cube")
+    start.add_argument(
+        "--randomize", choices=get_args(Preset), default="none", help="what varies besides the layout (default: none)"
+    )
+    start.add_argument(
+        "--num-objects",
+        type=int,
+        metavar="N",
+        help="objects on the table, 1 to 6: the target and distractors (default: what --randomize says)",
+    )
     start.add_argument("--resume", action="store_true", help="continue the dataset in DIR, or start it")
     start.add_argument("--watch", action="store_true", help="show its progress until it is over")
 
@@ -93,6 +102,8 @@ def _run(client: BridgeClient, arguments: argparse.Namespace) -> tuple[int, dict
             seed=arguments.seed,
             steps_per_segment=arguments.steps_per_segment,
             use_ycb=arguments.use_ycb,
+            randomize=arguments.randomize,
+            num_objects=arguments.num_objects,
             resume=arguments.resume,
         )
         print(f"Job {job.id}: {job.progress.requested} episodes into {job.output_dir}", file=sys.stderr)

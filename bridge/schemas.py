@@ -8,7 +8,7 @@ from marshmallow import RAISE, Schema, fields
 from marshmallow.validate import Length, OneOf, Range
 
 from bridge import messages
-from sim_service.commands import CollectRequest, StopMode
+from sim_service.commands import CollectRequest, Preset, StopMode
 from sim_service.ports import JobState, ServiceState
 
 _DEFAULTS = CollectRequest("")
@@ -73,7 +73,18 @@ class StartRequestSchema(_Exact):
     seed = _integer(0, messages.MAX_SEED, load_default=_DEFAULTS.seed)
     steps_per_segment = _integer(*messages.STEPS_PER_SEGMENT, load_default=_DEFAULTS.steps_per_segment)
     use_ycb = fields.Boolean(load_default=_DEFAULTS.use_ycb)
-    num_objects = _integer(1, messages.MAX_OBJECTS, load_default=_DEFAULTS.num_objects)
+    randomize = fields.String(
+        validate=OneOf(get_args(Preset)),
+        load_default=_DEFAULTS.randomize,
+        metadata={"description": "What varies from episode to episode besides the layout"},
+    )
+    num_objects = _integer(
+        1,
+        messages.MAX_OBJECTS,
+        load_default=_DEFAULTS.num_objects,
+        allow_none=True,
+        metadata={"description": "On the table, the target among them; null: what `randomize` says"},
+    )
     resume = fields.Boolean(load_default=_DEFAULTS.resume)
 
 
@@ -112,7 +123,13 @@ class RecordedRequestSchema(_Exact):
     seed = _integer(required=True)
     steps_per_segment = _integer(required=True)
     use_ycb = _given(fields.Boolean)
-    num_objects = _integer(required=True)
+    randomize = fields.String(
+        required=True,
+        allow_none=True,
+        validate=OneOf([*get_args(Preset), None]),
+        metadata={"description": "null where the page of a batch run shows one with ranges of its own"},
+    )
+    num_objects = _integer(required=True, allow_none=True)
     resume = _given(fields.Boolean)
 
 

@@ -110,8 +110,8 @@ class EpisodeOutcome:
 
 
 @dataclass
-class _Measured:
-    """What the loop has seen so far."""
+class Measured:
+    """What the loop of an attempt has seen so far."""
 
     lifted_m: float = 0.0
     speed_rad_s: float = 0.0
@@ -193,8 +193,8 @@ def _episode(
     total = sum(len(segment.actions) for segment in segments)
     goal = np.asarray(plan.scene.goal_position_m)
     hand_quat, object_quat = ContinuousQuat(), ContinuousQuat()
-    measured = _Measured()
-    weld = _WeldWatch()
+    measured = Measured()
+    weld = WeldWatch()
 
     simulator.detach()
     simulator.reset(plan.scene)
@@ -232,8 +232,8 @@ def _episode(
         measured.segment_frames.append(len(segment.actions))
         _log.debug("episode %d %s: hand off by %.4f m", episode_index, segment.phase, measured.waypoint_error_m[-1])
         if segment.then == "attach":
-            measured.attach_error_m = float(np.linalg.norm(_grasp_error(observation, plan.scene)))
-            if _may_attach(observation, plan.scene):
+            measured.attach_error_m = float(np.linalg.norm(grasp_error(observation, plan.scene)))
+            if may_attach(observation, plan.scene):
                 simulator.attach()
                 weld.begin(observation)
                 measured.grasped, measured.attach_frame = True, frame
@@ -245,14 +245,7 @@ def _episode(
             measured.detach_frame = frame
 
     progress.phase = "JUDGE"
-    home = Action(np.array(HOME_RAD), FINGER_OPEN_M)
-    for tick in range(MAX_JUDGE_TICKS):
-        before = observation.object_to_world.position
-        observation = yield from advance(simulator, observation, delay(home), images=False)
-        still = float(np.linalg.norm(observation.object_to_world.position - before)) < STILL_M
-        at_home = float(np.abs(observation.arm_rad - home.arm_rad).max()) < HOME_REACHED_RAD
-        if tick + 1 >= MIN_JUDGE_TICKS and still and at_home:
-            break
+    observation = yield from come_to_rest(simulator, observation, delay, Action(np.array(HOME_RAD), FINGER_OPEN_M))
     judgement = task.judge(
         plan.scene, observation.object_to_world, observation.arm_rad, measured.grasped, measured.lifted_m
     )
@@ -274,19 +267,34 @@ def advance(
     return after
 
 
+def come_to_rest(
+    simulator: Simulator, observation: Observation, delay: CommandDelay, held: Action
+) -> Generator[Tick, None, Observation]:
+    """Hold a command until the object lies still and the arm has reached it: MIN_JUDGE_TICKS to MAX_JUDGE_TICKS."""
+    for tick in range(MAX_JUDGE_TICKS):
+        before = observation.object_to_world.position
+        observation = yield from advance(simulator, observation, delay(held), images=False)
+        still = float(np.linalg.norm(observation.object_to_world.position - before)) < STILL_M
+        reached = float(np.abs(observation.arm_rad - held.arm_rad).max()) < HOME_REACHED_RAD
+        if tick + 1 >= MIN_JUDGE_TICKS and still and reached:
+            break
+    return observation
+
+
 def grasp_point(scene: Scene, object_to_world: Pose) -> Array:
     """Where the fingertips belong [m], in the world, shape (3,)."""
     above_centre_m = scene.kind.grasp_height_m - scene.kind.size_m[2] / 2
     return object_to_world.position + quat_rotate(object_to_world.quat_wxyz, (0.0, 0.0, above_centre_m))
 
 
-def _grasp_error(observation: Observation, scene: Scene) -> Array:
+def grasp_error(observation: Observation, scene: Scene) -> Array:
+    """From the grasp point to the fingertips [m], in the world, shape (3,)."""
     return fingertip_position(observation.hand_to_world) - grasp_point(scene, observation.object_to_world)
 
 
-def _may_attach(observation: Observation, scene: Scene) -> bool:
+def may_attach(observation: Observation, scene: Scene) -> bool:
     """Whether a real grasp would hold: the fingertips at the grasp point, the fingers closed on the object."""
-    x, y, z = _grasp_error(observation, scene)
+    x, y, z = grasp_error(observation, scene)
     gap_m = float(observation.finger_m.max()) - scene.kind.size_m[0] / 2
     return bool(np.hypot(x, y) <= ATTACH_MAX_XY_M and abs(z) <= ATTACH_MAX_Z_M and gap_m <= ATTACH_MAX_FINGER_GAP_M)
 
@@ -295,7 +303,7 @@ def _placement_error(observation: Observation, scene: Scene) -> float:
     return float(np.linalg.norm(observation.object_to_world.position[:2] - scene.goal_xy_m))
 
 
-class _WeldWatch:
+class WeldWatch:
     """Sees that the object keeps its place in the hand over the first ticks of a weld."""
 
     def __init__(self) -> None:

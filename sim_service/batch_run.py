@@ -15,6 +15,7 @@ from sim_service.exit_codes import DONE, TOO_FEW_EPISODES
 from sim_service.frame_hub import FrameHub
 from sim_service.job_monitor import JobMonitor
 from sim_service.ports import Job, JobState, Progress, ServiceState, SimulatorState, Status
+from sim_service.randomization_request import request_fields
 from sim_service.status_board import StatusBoard
 from sim_service.tally import Tally
 
@@ -29,6 +30,7 @@ class BatchRun:
         self.board = StatusBoard(Status("starting", None, None, time.monotonic()))
         self.frames = FrameHub([camera.name for camera in CAMERAS])
         self._tally = Tally()
+        preset, num_objects = request_fields(config.randomization)
         request = CollectRequest(
             output_dir=config.output.resolve().name,
             skill=TASK_NAME,
@@ -36,6 +38,8 @@ class BatchRun:
             seed=config.seed,
             steps_per_segment=config.steps_per_segment,
             use_ycb=config.settings.use_ycb,
+            randomize=preset,
+            num_objects=num_objects,
             resume=config.resume,
         )
         job = Job(JOB_ID, "collecting", request, config.output, Progress(config.num_episodes), time.time())

@@ -24,6 +24,7 @@ from collectors.variation import draw_variation
 from collectors.waypoints import Plan, UnreachableError
 from lerobot_writer import ResumeError, SimLeRobotWriter, WriterError
 from sim_service.config import CollectConfig
+from sim_service.export.card import CardError, write_card
 from sim_service.ledger import Ledger, LedgerError
 from sim_service.scene_columns import scene_columns
 
@@ -151,7 +152,7 @@ class Collection:
         if not self._ended:
             self._ended = True
             self._writer.discard_episode()
-            self._writer.finalize()
+            self._finalize()
 
     def run(self) -> Generator[Tick, None, None]:
         """Collect every index that is not there yet. A failed attempt does not end the run; a writer's error does, and
@@ -174,7 +175,15 @@ class Collection:
                 self.close()
             raise
         self._ended = True
+        self._finalize()
+
+    def _finalize(self) -> None:
         self._writer.finalize()
+        if self._writer.num_episodes:
+            try:
+                write_card(self._config.output)
+            except CardError as error:  # the dataset is whole without
+                _log.warning("%s", error)
 
     def _collect_index(self, index: int) -> Generator[Tick, None, None]:
         failures: list[str] = []

@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 DEFAULT_CAPACITY: Final = 16
 ENDING: Final = "the service is shutting down"
 StopMode = Literal["after_episode", "now"]
+Preset = Literal["none", "light", "full"]  # of the randomization
 _Reply = TypeVar("_Reply")
 
 
 @dataclass(frozen=True)
 class CollectRequest:
-    """What one job is to collect. output_dir: path of the dataset below the data root, "/" between its parts."""
+    """What one job is to collect.
+
+    output_dir: path of the dataset below the data root, "/" between its parts. randomize: None where a batch run, which
+    can only be looked at, has ranges of its own. num_objects: on the table, 1 to 6, the target among them; None: what
+    `randomize` says.
+    """
 
     output_dir: str
     skill: str = "pick_place"
@@ -32,7 +38,8 @@ class CollectRequest:
     seed: int = 12345
     steps_per_segment: int = 30
     use_ycb: bool = False
-    num_objects: int = 1
+    randomize: Preset | None = "none"
+    num_objects: int | None = None
     resume: bool = False
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from collectors.motion import APPROACHES, INTERPOLATIONS, LINEAR, Motion
-from collectors.randomization import MAX_DISTRACTORS, PRESETS, Randomization, RandomizationError
+from collectors.randomization import PRESETS, Randomization, RandomizationError
 from sim_service.commands import CollectRequest
 from sim_service.page_config import PageConfig, add_page_flags, page_config
 from sim_service.randomization_file import read_randomization
+from sim_service.randomization_request import with_num_objects
 from sim_service.shard import Shard, parse_shard
 from sim_service.simulators import (
     RENDER_PRESETS,
@@ -251,13 +251,11 @@ def _randomization(arguments: argparse.Namespace, problems: list[str]) -> Random
         randomization = read_randomization(arguments.randomize)
     except RandomizationError as error:
         problems.append(f"--randomize: {error}")
-    number = arguments.num_objects
-    if number is None:
+    try:
+        return with_num_objects(randomization, arguments.num_objects)
+    except RandomizationError as error:
+        problems.append(f"--num-objects {error}")
         return randomization
-    if not 1 <= number <= 1 + MAX_DISTRACTORS:
-        problems.append(f"--num-objects must be 1 to {1 + MAX_DISTRACTORS}, got {number}")
-        return randomization
-    return dataclasses.replace(randomization, distractors=(number - 1, number - 1))
 
 
 def _shard(text: str | None, problems: list[str]) -> Shard | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from sim_service.commands import CollectRequest, KeyReusedError
@@ -28,10 +29,17 @@ class JobBook:
         job = self._store.by_key(key) if key is not None else None
         if job is None:
             return None
-        if job.request != request:
+        if _plain(job.request) != _plain(request):
             raise KeyReusedError(f"the idempotency key {key!r} began job {job.id} with another request; use a new key")
         return self._as_it_is_now(job)
 
     def _as_it_is_now(self, job: Job) -> Job:
         now = self._status.status.job
         return now if now is not None and now.id == job.id else job
+
+
+def _plain(request: CollectRequest) -> CollectRequest:
+    """Of two ways to ask for the same, the shorter: the default was one object before there were distractors."""
+    if (request.randomize, request.num_objects) == ("none", 1):
+        return dataclasses.replace(request, num_objects=None)
+    return request

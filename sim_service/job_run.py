@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from collectors.randomization import Randomization, from_mapping
 from collectors.simulator import Simulator, Tick
 from lerobot_writer import DatasetExistsError, WriterError
 from sim_service import commands
 from sim_service.collection import Collection
 from sim_service.config import CollectConfig
 from sim_service.job_monitor import JobMonitor
-from sim_service.ledger import LedgerError
+from sim_service.ledger import COLLECTION_FILE, LedgerError
 from sim_service.ports import Job, JobState
+from sim_service.randomization_file import randomization_word
+from sim_service.randomization_request import request_fields, requested_randomization
 from sim_service.simulators import SimulatorSettings
 
 _log = logging.getLogger(__name__)
@@ -22,7 +26,8 @@ _log = logging.getLogger(__name__)
 def open_collection(
     request: commands.CollectRequest, output: Path, settings: SimulatorSettings, simulator: Simulator
 ) -> Collection:
-    """What the request asks for, into the folder `output`. Raises OutputRefusedError, StorageError."""
+    """What the request asks for, into the folder `output`. settings: of the simulator. Raises OutputRefusedError,
+    StorageError."""
     config = CollectConfig(
         output=output,
         num_episodes=request.num_episodes,
@@ -30,6 +35,7 @@ def open_collection(
         steps_per_segment=request.steps_per_segment,
         settings=settings,
         resume=request.resume,
+        randomization=requested_randomization(request),
     )
     try:
         return Collection(config, simulator)
@@ -39,7 +45,31 @@ def open_collection(
     except (WriterError, LedgerError, OSError) as error:
         if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
             raise commands.StorageError(str(error)) from error
-        raise commands.OutputRefusedError(str(error)) from error
+        raise commands.OutputRefusedError(_other_randomization(config) or str(error)) from error
+
+
+def _other_randomization(config: CollectConfig) -> str | None:
+    """What to say where the dataset that cannot be continued varies other things: its ranges, two dozen, tell little.
+    None where it varies the same, or none of ours is there."""
+    try:
+        stored = json.loads((config.output / COLLECTION_FILE).read_bytes())
+        begun = from_mapping(stored["configuration"]["randomization"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not config.resume or begun == config.randomization:
+        return None
+    return (
+        f"cannot continue {config.output} with another randomization: the dataset has {_words(begun)}, asked for "
+        f"{_words(config.randomization)}"
+    )
+
+
+def _words(randomization: Randomization) -> str:
+    """The fields of a request for it."""
+    preset, num_objects = request_fields(randomization)
+    if preset is None:
+        return f"ranges of its own, {randomization_word(randomization)}"
+    return f'"randomize": "{preset}"' + ("" if num_objects is None else f' and "num_objects": {num_objects}')
 
 
 class JobRun:

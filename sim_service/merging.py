@@ -13,6 +13,7 @@ from lerobot_writer.durable import disk_errors, write_flushed
 from lerobot_writer.layout import INFO
 from lerobot_writer.merge import Episode, merge_datasets, require_outside
 from lerobot_writer.merge_source import Source, open_source, require_idle
+from sim_service.export.card import CardError, write_card
 from sim_service.index_runs import index_runs
 from sim_service.ledger import COLLECTION_FILE, VERSIONS, Ledger, LedgerError, differing
 from sim_service.shard_record import SHARD_FILE, ShardRecord, ShardRecordError, read_shard_record
@@ -74,16 +75,20 @@ def merge_shards(
         output,
         [part.source for part in parts if part.source is not None],
         [episode for _, episode in order],
-        lambda dataset: _add_collection_file(dataset, ledger),
+        lambda dataset: _add_files(dataset, ledger),
         progress(len(order)) if progress is not None else None,
     )
     return MergeResult(len(order), frames, missing)
 
 
-def _add_collection_file(dataset: Path, ledger: Ledger) -> None:
+def _add_files(dataset: Path, ledger: Ledger) -> None:
     """Counted anew from the rows: those of a source that was killed may run ahead of its info.json."""
     write_flushed(dataset / COLLECTION_FILE, ledger.content())
     write_flushed(dataset / COLLECTION_FILE, Ledger.read(dataset).content())
+    try:
+        write_card(dataset)
+    except CardError as error:  # the dataset is whole without
+        _log.warning("%s", error)
 
 
 def _refuse(problems: Sequence[str]) -> None:

@@ -7,7 +7,6 @@ the simulator advance by a control period (`advance`, or the application's own l
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from sim_service.job_monitor import JobMonitor
 from sim_service.job_run import JobRun, open_collection
 from sim_service.job_store import JobStore
 from sim_service.ports import Job, OutputDirError, ServiceState, SimulatorState, Status
+from sim_service.randomization_request import requested_randomization
 from sim_service.simulators import SimulatorSettings, SimulatorStarting, SimulatorUnavailable
 from sim_service.status_board import StatusBoard
 from sim_service.tally import Tally
@@ -44,8 +44,8 @@ class Service:
     store is the caller's, to be closed when nobody reads the history any more.
 
     open_simulator: may raise SimulatorStarting, and is asked again a moment later then. settings: of the simulator to
-    begin with; a job that asks for other objects gets them. live_period_s: the shortest time between two pictures that
-    are made for viewers alone.
+    begin with; a job that asks for other objects, distractors or textured tables gets them. live_period_s: the shortest
+    time between two pictures that are made for viewers alone.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class Service:
             output = self._data_root.resolve(request.output_dir)
         except OutputDirError as error:
             raise commands.OutputRefusedError(str(error)) from error
-        self._open_for(dataclasses.replace(self._settings, use_ycb=request.use_ycb))
+        self._open_for(self._settings_of(request))
         job = self._store.add(request, output, key)  # before the folder is touched, so that a crash forgets no key
         try:
             collection = open_collection(request, output, self._cell.settings, self._cell.simulator)
@@ -216,6 +216,10 @@ class Service:
         self._set_state("collecting")
         self._publish()
         return self._run.job
+
+    def _settings_of(self, request: CollectRequest) -> SimulatorSettings:
+        own = self._settings
+        return SimulatorSettings.of(own.fps, request.use_ycb, own.render_preset, requested_randomization(request))
 
     def _open_for(self, settings: SimulatorSettings) -> None:
         try:

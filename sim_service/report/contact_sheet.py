@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from collectors.simulator import Image
 from sim_service.recorded import Dataset
+from sim_service.report.phases import sheet_frames
 from sim_service.stored import DatasetError
 
 _FORMATS: Final = (".png", ".jpg")
@@ -30,10 +30,9 @@ def write_contact_sheet(dataset: Dataset, episodes: Sequence[int], path: Path, w
         raise DatasetError("no episode chosen for the contact sheet")
     rows = []
     for episode in episodes:
-        ends = accumulate(dataset.row(episode)["collection/segment_frames"])
-        frames = [0, *(end - 1 for end in ends)]
+        frames = [frame for frame, _ in sheet_frames(dataset.row(episode))]
         for camera in dataset.cameras:
-            pictures = [_shrink(picture, width_px) for picture in dataset.pictures(episode, camera, frames)]
+            pictures = [shrunk(picture, width_px) for picture in dataset.pictures(episode, camera, frames)]
             rows.append(_join(pictures, axis=1))
     widest = max(row.shape[1] for row in rows)
     padded = [np.pad(r, ((0, 0), (0, widest - r.shape[1]), (0, 0)), constant_values=_GAP_GREY) for r in rows]
@@ -43,7 +42,7 @@ def write_contact_sheet(dataset: Dataset, episodes: Sequence[int], path: Path, w
         raise DatasetError(f"cannot write the contact sheet {path}: {error}") from error
 
 
-def _shrink(picture: Image, width_px: int) -> Image:
+def shrunk(picture: Image, width_px: int) -> Image:
     """By the mean of square blocks; the whole number of pixels that fits `width_px` best, never larger."""
     block = max(1, round(picture.shape[1] / width_px))
     height, width = picture.shape[0] // block, picture.shape[1] // block

@@ -36,7 +36,8 @@ REQUEST_FIELDS = {
     "seed": 7,
     "steps_per_segment": 30,
     "use_ycb": False,
-    "num_objects": 1,
+    "randomize": "light",
+    "num_objects": 3,
     "resume": False,
 }
 STATUS_FIELDS = {

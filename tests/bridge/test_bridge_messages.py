@@ -11,6 +11,7 @@ import pytest
 
 from bridge import messages
 from bridge.messages import BadRequestError
+from sim_service.randomization_request import MAX_OBJECTS
 from sim_service.commands import CollectRequest, ResetScene, StopCollection
 from sim_service.ports import OutputDirError
 
@@ -36,7 +37,7 @@ def test_what_is_left_out_has_the_defaults_of_the_request() -> None:
 
 
 def test_every_field_arrives() -> None:
-    request = CollectRequest("b/c", "stack", 7, 2**63 - 1, 600, True, 1, True)
+    request = CollectRequest("b/c", "stack", 7, 2**63 - 1, 600, True, "full", 6, True)
     assert messages.parse_start(dataclasses.asdict(request), SKILLS, locate) == request
 
 
@@ -52,7 +53,8 @@ def test_every_bad_field_is_listed_with_what_was_found() -> None:
         "seed": "7",
         "steps_per_segment": 4,
         "use_ycb": 1,
-        "num_objects": 2,
+        "randomize": "mine.yaml",
+        "num_objects": 7,
         "resume": None,
         "colour": "red",
     }
@@ -64,7 +66,8 @@ def test_every_bad_field_is_listed_with_what_was_found() -> None:
     assert found["skill"] == 'must be "pick_place" or "stack"; found "juggle"'
     assert found["num_episodes"] == "must be an integer from 1 to 1000000; found 0"
     assert found["seed"] == 'must be an integer from 0 to 9223372036854775807; found "7"'
-    assert found["num_objects"] == "must be the integer 1; found 2"
+    assert found["randomize"] == 'must be "none" or "light" or "full"; found "mine.yaml"'
+    assert found["num_objects"] == "must be an integer from 1 to 6 or null; found 7"
     assert found["use_ycb"] == "must be true or false; found 1"
     assert found["resume"] == "must be true or false; found null"
     assert "output_dir, skill, num_episodes" in found["colour"]
@@ -73,6 +76,9 @@ def test_every_bad_field_is_listed_with_what_was_found() -> None:
 @pytest.mark.parametrize("name", ["num_episodes", "seed", "steps_per_segment", "num_objects"])
 @pytest.mark.parametrize("value", [True, False, 1.0, 1.5, "1", None, [], {}, -1, 2**63, 10**400])
 def test_integers_are_integers_in_range(name: str, value: object) -> None:
+    if (name, value) == ("num_objects", None):
+        assert start(num_objects=None).num_objects is None
+        return
     with pytest.raises(BadRequestError) as caught:
         start(**{name: value})
     assert fields_of(caught.value) == [name]
@@ -80,7 +86,13 @@ def test_integers_are_integers_in_range(name: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "low", "high"), [("num_episodes", 1, 1_000_000), ("seed", 0, 2**63 - 1), ("steps_per_segment", 5, 600)]
+    ("name", "low", "high"),
+    [
+        ("num_episodes", 1, 1_000_000),
+        ("seed", 0, 2**63 - 1),
+        ("steps_per_segment", 5, 600),
+        ("num_objects", 1, MAX_OBJECTS),
+    ],
 )
 def test_the_bounds_are_allowed_and_what_is_beyond_them_is_not(name: str, low: int, high: int) -> None:
     for value in (low, high):
@@ -88,6 +100,14 @@ def test_the_bounds_are_allowed_and_what_is_beyond_them_is_not(name: str, low: i
     for value in (low - 1, high + 1):
         with pytest.raises(BadRequestError):
             start(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["", "Full", "{}", "{preset: full}", None, 1, True, [], {}])
+def test_a_randomization_is_a_preset_by_name(value: object) -> None:
+    assert {start(randomize=name).randomize for name in PRESETS} == set(PRESETS)
+    with pytest.raises(BadRequestError) as caught:
+        start(randomize=value)
+    assert fields_of(caught.value) == ["randomize"]
 
 
 @pytest.mark.parametrize("value", [None, "", 5, True, [], "a\0b", "a\nb", "\ud800", "x" * 1025])

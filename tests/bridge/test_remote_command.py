@@ -88,6 +88,7 @@ def test_start_and_watch_until_all_is_done(service: FakeService, run: Run) -> No
 def test_start_alone_returns_at_once_with_what_was_asked(service: FakeService, run: Run) -> None:
     service.frames_per_episode = 10**6
     flags = ("--num-episodes", "7", "--seed", "3", "--steps-per-segment", "9", "--use-ycb", "--resume")
+    flags += ("--randomize", "light", "--num-objects", "3")
     with serving(service) as url:
         code, out, err = run("start", "--output-dir", "a", *flags, "--json", environment={"ISAAC_COLLECT_URL": url})
     request = one_line(out)["job"]["request"]
@@ -100,7 +101,8 @@ def test_start_alone_returns_at_once_with_what_was_asked(service: FakeService, r
             "seed": 3,
             "steps_per_segment": 9,
             "use_ycb": True,
-            "num_objects": 1,
+            "randomize": "light",
+            "num_objects": 3,
             "resume": True,
         },
     )

@@ -113,7 +113,7 @@ def test_an_empty_shard_is_complete_and_has_a_record_alone(tmp_path: Path, monke
 
 
 def test_episodes_given_up_are_3_and_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def draw(self: PickPlace, rng: object) -> None:
+    def draw(self: PickPlace, rng: object, variation: object) -> None:
         raise UnreachableError("too far away", 0)
 
     monkeypatch.setattr(PickPlace, "draw", draw)

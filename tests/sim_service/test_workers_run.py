@@ -158,8 +158,8 @@ import sys
 from collectors.tasks.pick_place import PickPlace
 from collectors.waypoints import UnreachableError
 whole = PickPlace.draw
-def draw(self, rng):
-    plan = whole(self, rng)
+def draw(self, rng, variation):
+    plan = whole(self, rng, variation)
     if plan.pick_xy_m[1] < LIMIT:
         raise UnreachableError("no arm on that side", 0)
     return plan

@@ -3,6 +3,7 @@
 import { suggestName } from "./dataset_name.js";
 import { byId, setHidden, setText } from "./element.js";
 import { FormFields } from "./form_fields.js";
+import { variations } from "./format.js";
 import { IdempotencyKey } from "./idempotency_key.js";
 import { stringify } from "./json.js";
 import { Problem } from "./problem.js";
@@ -81,10 +82,14 @@ export class CollectForm {
     byId("output_dir-hint").dataset.tone = this.#existing.has(name) !== resume ? "warn" : "";
   }
 
+  /** What the folded settings are, and what the chosen randomization means. */
   #brief() {
+    const chosen = this.#fields.input("randomize").selectedOptions[0];
+    setText(byId("randomize-hint"), chosen.dataset.hint);
     const value = (name) => this.#fields.input(name).value.trim();
     const parts = [`seed ${value("seed")}`, `${value("steps_per_segment")} steps`];
-    if (this.#fields.input("use_ycb").checked) parts.push("YCB objects");
+    const useYcb = this.#fields.input("use_ycb").checked;
+    parts.push(...variations({ use_ycb: useYcb, randomize: value("randomize"), num_objects: value("num_objects") }));
     if (this.#fields.input("resume").checked) parts.push("resume");
     setText(byId("advanced-brief"), parts.join(", "));
   }

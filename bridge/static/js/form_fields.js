@@ -3,8 +3,10 @@
 import { byId, setHidden, setText } from "./element.js";
 
 const NUMBERS = ["num_episodes", "seed", "steps_per_segment"];
+const OPTIONAL_NUMBERS = ["num_objects"];
+const CHOICES = ["randomize"];
 const SWITCHES = ["use_ycb", "resume"];
-const ALL = ["num_episodes", "output_dir", "seed", "steps_per_segment", "use_ycb", "resume"];
+const ALL = ["num_episodes", "output_dir", "seed", "steps_per_segment", "randomize", "num_objects", "use_ycb", "resume"];
 const DIGITS = /^-?\d{1,20}$/;
 const MAX_EXACT = 9_007_199_254_740_991;
 
@@ -25,11 +27,13 @@ export class FormFields {
     const request = { output_dir: byId("output_dir").value.trim() };
     const errors = new Map();
     if (!request.output_dir) errors.set("output_dir", "Enter a name for the dataset.");
-    for (const name of NUMBERS) {
+    for (const name of [...NUMBERS, ...OPTIONAL_NUMBERS]) {
+      if (OPTIONAL_NUMBERS.includes(name) && !byId(name).value.trim()) continue;
       const value = wholeNumber(byId(name).value);
       if (value === null) errors.set(name, "Enter a whole number.");
       else request[name] = value;
     }
+    for (const name of CHOICES) request[name] = byId(name).value;
     for (const name of SWITCHES) request[name] = byId(name).checked;
     return errors.size ? { errors } : { request };
   }

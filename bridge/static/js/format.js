@@ -84,6 +84,15 @@ export function bytes(count) {
   return `${unit && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
+/** What a request asks for besides the plain cube, in words. A randomization of null has ranges of its own. */
+export function variations({ use_ycb: useYcb, randomize, num_objects: objects }) {
+  const parts = useYcb ? ["YCB objects"] : [];
+  if (randomize !== "none") parts.push(`${randomize ?? "custom"} randomization`);
+  const alone = Number(objects) === 1;
+  if (objects && !(alone && randomize === "none")) parts.push(alone ? "1 object" : `${objects} objects`);
+  return parts;
+}
+
 /** A distance in metres, in the unit in which it is a handy number. */
 export function distance(metres) {
   if (metres === null || metres === undefined) return NOTHING;

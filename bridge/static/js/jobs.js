@@ -152,7 +152,12 @@ export class Jobs {
     parts.badge.dataset.state = job.state;
     const took = format.duration(format.secondsBetween(job.started_at, job.finished_at, this.#api.now()));
     const lasted = job.finished_at ? took : `${took} so far`;
-    setFacts(parts.facts, [format.dayAndTime(job.started_at), lasted, `job ${job.id}`]);
+    setFacts(parts.facts, [
+      format.dayAndTime(job.started_at),
+      lasted,
+      `job ${job.id}`,
+      ...format.variations(job.request),
+    ]);
     parts.facts.title = format.fullTime(job.started_at);
     setText(parts.error, job.error ?? "");
     setHidden(parts.error, !job.error);

@@ -1,0 +1,1 @@
+"""Makes a dataset of what other tools recorded."""

@@ -1,0 +1,220 @@
+"""Reads a dataset for its report. Whoever wrote the dataset is not trusted: what is not as expected is left out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import sim_service
+from collectors.randomization import PRESETS, RandomizationError, from_mapping
+from sim_service.catalogue import REPORT_FILE
+from sim_service.ledger import COLLECTION_FILE
+from sim_service.report.distributions import distributions
+from sim_service.report.facts import Clip, Pairs, Quality, ReportFacts, ShownEpisode
+from sim_service.report.markup import shortened
+from sim_service.report.media import clip
+from sim_service.report.outcomes import coverage, exhausted_indices, outcomes, placement_errors
+from sim_service.report.shown_episodes import MAX_CAMERAS, clip_episodes, shown_episode
+from sim_service.stored import DatasetError, StoredDataset
+
+_MAX_COLLECTION_BYTES: Final = 32 * 2**20
+_MAX_PICTURES_BYTES: Final = 3_000_000
+_MAX_TASKS: Final = 20
+_MAX_NAMES: Final = 12
+_MAX_PAIRS: Final = 60
+_TEXT_LENGTH: Final = 200
+_NAME_LENGTH: Final = 60
+# Of meta/collection.json, and how they are called here.
+_CONFIGURATION: Final = {
+    "simulator": "Simulator",
+    "renderer": "Renderer",
+    "render_preset": "Render preset",
+    "seed": "Seed",
+    "steps_per_segment": "Steps per segment",
+    "waypoint_noise_rad": "Waypoint noise [rad]",
+    "interpolation": "Interpolation",
+    "approach": "Approach",
+    "max_attempts": "Attempts per episode",
+    "keep_failures": "Failures kept",
+    "objects": "Objects",
+}
+
+
+def require_usable(dataset: StoredDataset) -> None:
+    """Raises DatasetError for rows without what every dataset has."""
+    if dataset.fps < 1:
+        raise DatasetError(f"{dataset.root} has {dataset.fps} frames per second")
+    for place, row in enumerate(dataset.rows):
+        if type(row.get("length")) is not int or row["length"] < 1:
+            raise DatasetError(f"{dataset.root} has no length of episode {place}: {row.get('length')!r}")
+
+
+def gather(dataset: StoredDataset, chosen: Mapping[int, str], quality: Quality) -> ReportFacts:
+    """All but the clips. chosen: the episodes to show closely, and why."""
+    problems: list[str] = []
+    collection = _read_collection(dataset.root, problems)
+    configuration = _mapping(collection.get("configuration"))
+    randomization = _mapping(configuration.get("randomization"))
+    rows = dataset.rows
+    tasks = Counter(
+        task for row in rows if isinstance(row.get("tasks"), list) for task in dict.fromkeys(map(str, row["tasks"]))
+    )
+    return ReportFacts(
+        name=dataset.root.resolve().name,
+        episodes=len(rows),
+        collected=all("collection/segment_frames" in row for row in rows) and bool(rows),
+        totals=_totals(dataset),
+        recording=_recording(dataset, configuration),
+        versions=_versions(configuration),
+        tasks=tuple((shortened(task, _TEXT_LENGTH), count) for task, count in tasks.most_common(_MAX_TASKS)),
+        total_tasks=len(tasks),
+        preset=_preset(randomization),
+        randomization=tuple((shortened(str(name), _NAME_LENGTH), _text(value)) for name, value in list(randomization.items())[:_MAX_PAIRS]),
+        outcomes=outcomes(rows, exhausted_indices(collection)),
+        coverage=coverage(rows),
+        errors=placement_errors(rows),
+        distributions=distributions(rows, configuration),
+        quality=quality,
+        shown=tuple(_shown(dataset, chosen)),
+        problems=tuple(problems),
+    )
+
+
+def _shown(dataset: StoredDataset, chosen: Mapping[int, str]) -> Iterator[ShownEpisode]:
+    """With pictures as long as there is room for them."""
+    left_bytes = _MAX_PICTURES_BYTES
+    for episode, why in chosen.items():
+        entry = shown_episode(dataset, episode, why)
+        sheets, problems = [], list(entry.problems)
+        for sheet in entry.sheets:
+            size_bytes = sum(len(picture.jpeg) for picture in sheet.pictures)
+            if size_bytes <= left_bytes:
+                left_bytes -= size_bytes
+                sheets.append(sheet)
+            else:
+                problems.append(f"the pictures of {sheet.camera} are left out, so that the page stays small")
+        yield replace(entry, sheets=tuple(sheets), problems=tuple(problems))
+
+
+def with_clips(facts: ReportFacts, dataset: StoredDataset, most_bytes: int) -> ReportFacts:
+    """With clips of at most that many bytes together."""
+    cameras = dataset.cameras[:MAX_CAMERAS]
+    episodes = clip_episodes(facts.shown)
+    left_bytes, left = most_bytes, len(cameras) * len(episodes)
+    shown = []
+    for entry in facts.shown:
+        clips: list[Clip] = []
+        problems: list[str] = []
+        for camera in cameras if entry.number in episodes else ():
+            poster = _poster(entry, camera)
+            try:
+                clips.append(clip(dataset, entry.number, camera, left_bytes // left - len(poster), poster))
+                left_bytes -= len(clips[-1].mp4) + len(poster)
+            except (DatasetError, KeyError, TypeError, ValueError) as error:
+                problems.append(str(error) if isinstance(error, DatasetError) else repr(error))
+            left -= 1
+        shown.append(replace(entry, clips=tuple(clips), problems=(*entry.problems, *problems)))
+    return replace(facts, shown=tuple(shown))
+
+
+def _poster(entry: ShownEpisode, camera: str) -> bytes:
+    """What the camera saw halfway; b"" where its pictures cannot be read."""
+    for found in entry.sheets:
+        if found.camera == camera and found.pictures:
+            return found.pictures[len(found.pictures) // 2].jpeg
+    return b""
+
+
+def _totals(dataset: StoredDataset) -> Pairs:
+    frames = sum(row["length"] for row in dataset.rows)
+    seconds = frames / dataset.fps
+    return (
+        ("Episodes", f"{len(dataset.rows):,}"),
+        ("Frames", f"{frames:,}"),
+        ("Duration", f"{seconds / 3600:.2f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"),
+        ("Size", f"{_size_bytes(dataset.root) / 1e6:,.1f} MB"),
+    )
+
+
+def _recording(dataset: StoredDataset, configuration: Mapping[str, Any]) -> Pairs:
+    pairs = [("Frames per second", f"{dataset.fps}"), ("Robot", _text(dataset.info.get("robot_type")))]
+    for camera in dataset.cameras[:_MAX_NAMES]:
+        pairs.append((f"Camera {camera.removeprefix('observation.images.')}", _camera(dataset, camera)))
+    for name in ("observation.state", "action"):
+        if name in dataset.features:
+            feature = dataset.features[name]
+            pairs.append((name, f"{_text(feature.get('shape'))} {_text(feature.get('dtype'))}"))
+    pairs += [(label, _text(configuration[key])) for key, label in _CONFIGURATION.items() if key in configuration]
+    return tuple((shortened(name, _NAME_LENGTH), value) for name, value in pairs)
+
+
+def _versions(configuration: Mapping[str, Any]) -> Pairs:
+    versions = list(_mapping(configuration.get("versions")).items())[:_MAX_NAMES]
+    found = [
+        (shortened(str(name), _NAME_LENGTH), _text(value))
+        for name, value in versions
+        if name not in ("simulator", "render_preset")  # told with the configuration
+    ]
+    return (*found, ("this report", f"isaac-collect {sim_service.__version__}"))
+
+
+def _camera(dataset: StoredDataset, camera: str) -> str:
+    feature = dataset.features[camera]
+    shape, told = feature.get("shape"), _mapping(feature.get("info"))
+    height, width = shape[:2] if isinstance(shape, list) and len(shape) == 3 else ("?", "?")
+    return f"{_text(width)} x {_text(height)}, {_text(told.get('video.codec'))}"
+
+
+def _preset(randomization: Mapping[str, Any]) -> str:
+    if not randomization:
+        return ""
+    try:
+        found = from_mapping(randomization)
+    except RandomizationError:
+        return "not of this version"
+    return next((name for name, preset in PRESETS.items() if preset == found), "own ranges")
+
+
+def _read_collection(root: Path, problems: list[str]) -> dict[str, Any]:
+    try:
+        with (root / COLLECTION_FILE).open("rb") as stream:
+            text = stream.read(_MAX_COLLECTION_BYTES + 1)
+        content = json.loads(text) if len(text) <= _MAX_COLLECTION_BYTES else None
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        problems.append(f"{COLLECTION_FILE} cannot be read: {error}")
+        return {}
+    if not isinstance(content, dict):
+        problems.append(f"{COLLECTION_FILE} is no JSON object of at most {_MAX_COLLECTION_BYTES >> 20} MB")
+        return {}
+    return content
+
+
+def _size_bytes(root: Path) -> int:
+    """Of all files but reports."""
+    return sum(
+        path.lstat().st_size for path in root.resolve().rglob("*") if path.is_file() and path.name != REPORT_FILE.name
+    )
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list) and all(isinstance(item, int | float) for item in value):
+        return " to ".join(f"{item:.6g}" for item in value) if len(value) == 2 else ", ".join(map(str, value))
+    if isinstance(value, list):
+        return shortened(", ".join(map(str, value[:_MAX_NAMES])), _TEXT_LENGTH)
+    return shortened(str(value), _TEXT_LENGTH)
