@@ -1,18 +1,27 @@
-"""Ways to damage the trajectories of a dataset, with the gates on numbers that each of them sets off:
-`PYTHONPATH=. python tests/quality_damages.py` prints them as the table in docs/quality.md."""
+"""Ways to damage the trajectories of a dataset, with the gates on numbers that each of them sets off.
+
+`PYTHONPATH=. python tests/quality_damages.py` prints them as the table in docs/quality.md; with a folder it writes the
+clean set and every damaged one there, for other judges.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
-from quality_datasets import KINDS, Array, Damage, Kind, Trajectory, clean, episode_numbers
+import pyarrow as pa
+import pyarrow.parquet as pq
+from quality_datasets import KINDS, Array, Damage, Kind, Trajectory, clean, episode_numbers, write
 
 from collectors.features import TRUE_STATE
 from sim_service.quality.finite_values import FiniteValues, count_not_finite
 from sim_service.quality.gate import EpisodeNumbers, Verdict
 from sim_service.quality.number_gates import number_gates
+from sim_service.stored import open_stored
 
 STATES = ("observation.state", TRUE_STATE)
 JOINTS, VELOCITIES, QUATERNION, COMMANDS, GRIPPER = slice(0, 7), slice(7, 14), slice(19, 23), slice(0, 7), 7
@@ -312,5 +321,32 @@ def print_matrix() -> None:
         print(f"| {name} | {caught} | {', '.join(f'`{gate}`' for gate in others)} | {'; '.join(notes)} |")
 
 
+def write_damaged(root: Path, trajectories: Sequence[Trajectory]) -> None:
+    """As `write`, with what the writer makes itself or refuses put into the files afterwards."""
+    finite = [replace(t, columns={n: np.nan_to_num(c, posinf=0) for n, c in t.columns.items()}) for t in trajectories]
+    dataset = open_stored(write(root, finite))
+    for row, trajectory in zip(dataset.rows, trajectories, strict=True):
+        path = root / dataset.data_file(row)
+        data = pq.read_table(path)
+        for name in ("timestamp", "frame_index", "observation.state", "action"):
+            field = data.schema.field(name)
+            values = trajectory.columns[name]
+            column = pa.array(values.tolist(), field.type)
+            data = data.set_column(data.column_names.index(name), field, column)
+        pq.write_table(data, path)
+
+
+def write_all(folder: Path) -> None:
+    """The clean linear set of six episodes, and what each damage makes of it."""
+    write(folder / "clean", clean("linear", 6))
+    for name, planted in DAMAGES.items():
+        root = folder / re.sub(r"\W+", "-", name)
+        write_damaged(root, planted.damage(clean("linear", 6)))
+        print(root)
+
+
 if __name__ == "__main__":
-    print_matrix()
+    if len(sys.argv) > 1:
+        write_all(Path(sys.argv[1]))
+    else:
+        print_matrix()

@@ -27,6 +27,11 @@ THIRD_PARTIES = {
 }
 ENTRY_POINTS = {"sim_service.__main__", "sim_service.extension", "lerobot_writer.__main__"}
 WIRING = {"sim_service.wiring"}  # what the entry points of sim_service share; for them alone
+OF_EXTRAS = {
+    "sim_service.export.hdf5_file": {"h5py"},
+    "sim_service.export.hdf5_library": {"h5py"},
+    "sim_service.push": {"huggingface_hub"},
+}
 ISAAC_SIM = {"isaacsim", "omni", "carb", "pxr"}
 
 
@@ -46,7 +51,7 @@ def third_parties(module: str) -> set[str]:
         return {*allowed, "pxr"}  # so that it runs where there is USD and no Isaac Sim
     if is_within(module, {"sim_service.isaac_sim"}):
         return allowed | ISAAC_SIM
-    return allowed
+    return allowed | OF_EXTRAS.get(module, set())
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -81,6 +86,15 @@ def test_module_imports_only_what_its_package_may(path: Path) -> None:
     if module in ENTRY_POINTS | WIRING:
         return  # wires everything
     assert violations(module, imports(path)) == []
+
+
+@pytest.mark.parametrize(("module", "extras"), OF_EXTRAS.items())
+def test_what_an_extra_brings_is_imported_within_functions_alone(module: str, extras: set[str]) -> None:
+    path = ROOT / f"{module.replace('.', '/')}.py"
+    assert {name.split(".")[0] for name in imports(path)} >= extras
+    statements = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    first = {alias.name for node in statements for alias in node.names} | {getattr(s, "module", "") for s in statements}
+    assert {name.split(".")[0] for name in first} & extras == set()
 
 
 def users(of: set[str]) -> set[str]:

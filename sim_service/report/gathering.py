@@ -73,7 +73,10 @@ def gather(dataset: StoredDataset, chosen: Mapping[int, str], quality: Quality) 
         tasks=tuple((shortened(task, _TEXT_LENGTH), count) for task, count in tasks.most_common(_MAX_TASKS)),
         total_tasks=len(tasks),
         preset=_preset(randomization),
-        randomization=tuple((shortened(str(name), _NAME_LENGTH), _text(value)) for name, value in list(randomization.items())[:_MAX_PAIRS]),
+        randomization=tuple(
+            (shortened(str(name), _NAME_LENGTH), _text(value))
+            for name, value in list(randomization.items())[:_MAX_PAIRS]
+        ),
         outcomes=outcomes(rows, exhausted_indices(collection)),
         coverage=coverage(rows),
         errors=placement_errors(rows),

@@ -37,10 +37,7 @@ def problems_list(problems: Sequence[str]) -> Html:
 
 
 def summary_section(facts: ReportFacts) -> Html:
-    tiles = [
-        element("div", element("dt", name), element("dd", value))
-        for name, value in facts.totals
-    ]
+    tiles = [element("div", element("dt", name), element("dd", value)) for name, value in facts.totals]
     parts = [
         element("dl", *tiles, class_="tiles"),
         problems_list(facts.problems),

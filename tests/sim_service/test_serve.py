@@ -1,10 +1,12 @@
 """`serve` as its users run it: a process, signals, HTTP, the embedded simulator."""
 
+import json
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -30,18 +32,35 @@ def parquet_files(dataset: Path) -> dict[str, bytes]:
     return {str(path.relative_to(dataset)): path.read_bytes() for path in sorted(dataset.rglob("*.parquet"))}
 
 
-@pytest.mark.parametrize("objects", [[], ["--use-ycb"]], ids=["cube", "ycb"])
-def test_the_api_collects_the_same_bytes_as_the_command_line(tmp_path: Path, objects: list[str]) -> None:
-    collect_by_command(tmp_path / "by_command", 2, "--seed", "7", *objects)
+def configuration(dataset: Path) -> Any:
+    return json.loads((dataset / "meta/collection.json").read_bytes())["configuration"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "flags"),
+    [
+        ({}, []),
+        ({"use_ycb": True}, ["--use-ycb"]),
+        ({"randomize": "full"}, ["--randomize", "full"]),
+        ({"randomize": "light", "num_objects": 3}, ["--randomize", "light", "--num-objects", "3"]),
+    ],
+    ids=["cube", "ycb", "full", "light with three objects"],
+)
+def test_the_api_collects_the_same_bytes_as_the_command_line(
+    tmp_path: Path, fields: dict[str, Any], flags: list[str]
+) -> None:
+    collect_by_command(tmp_path / "by_command", 2, "--seed", "7", *flags)
     with served(tmp_path / "root") as service:
         service.until_ready()
         assert service.post("/sim/play").status_code == 200  # what happened before must not matter
-        service.start("by_api", 2, seed=7, use_ycb=bool(objects))
+        service.start("by_api", 2, seed=7, **fields)
         service.until_over()
         assert service.end() == 0
     by_command, by_api = parquet_files(tmp_path / "by_command"), parquet_files(tmp_path / "root/by_api")
     assert len(by_command) >= 4
     assert by_command == by_api
+    asked, recorded = (configuration(tmp_path / name) for name in ("by_command", "root/by_api"))
+    assert asked == recorded
     assert check_dataset(tmp_path / "root/by_api").ok
 
 
