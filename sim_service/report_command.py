@@ -83,9 +83,7 @@ def _require_replaceable(output: Path) -> None:
     if not output.parent.is_dir():
         raise DatasetError(f"cannot write the report {output}: there is no folder {output.parent}")
     if output.exists() and not _is_report(output):
-        raise DatasetError(
-            f"{output} is in the way: it is no report of isaac-collect; move it, or name another --output"
-        )
+        raise DatasetError(f"{output} is in the way: no report of isaac-collect; move it, or name another --output")
     with tempfile.TemporaryFile(dir=output.parent):
         pass  # before the long work
 

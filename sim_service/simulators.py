@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NoReturn
 
 from collectors.objects import CUBE, YCB, ObjectKind
-from collectors.randomization import Randomization
+from collectors.randomization import MAX_DISTRACTORS, Randomization
 from collectors.scene import PHYSICS_PERIOD_S
 from collectors.simulator import Simulator
 
@@ -42,8 +42,8 @@ class ApplicationSettings:
 
 @dataclass(frozen=True)
 class SimulatorSettings:
-    """fps: control and camera rate [1/s], a divisor of the physics rate of 120 Hz. num_distractors: that a scene of
-    this run may have at most. textured_table: whether its tables may have textures."""
+    """fps: control and camera rate [1/s], a divisor of the physics rate of 120 Hz. num_distractors: that the scenes
+    of this run choose theirs from. textured_table: whether its tables may have textures."""
 
     fps: int = 30
     use_ycb: bool = False
@@ -63,7 +63,8 @@ class SimulatorSettings:
     def of(fps: int, use_ycb: bool, render_preset: RenderPreset, randomization: Randomization) -> SimulatorSettings:
         """With whatever the scenes of that randomization need."""
         textured = any(texture != "plain" for texture in randomization.table_textures)
-        return SimulatorSettings(fps, use_ycb, render_preset, randomization.distractors[1], textured)
+        num_distractors = MAX_DISTRACTORS if randomization.distractors[1] else 0  # a scene may have any of them
+        return SimulatorSettings(fps, use_ycb, render_preset, num_distractors, textured)
 
     @property
     def objects(self) -> tuple[ObjectKind, ...]:

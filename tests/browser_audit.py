@@ -60,7 +60,7 @@ _AUDIT = """
     check(texts.currentNode.parentElement, texts.currentNode.data);
     checked += 1;
   }
-  for (const input of root.querySelectorAll("input:not([type=range], [type=checkbox], [type=radio])")) {
+  for (const input of root.querySelectorAll("input:not([type=range], [type=checkbox], [type=radio]), select")) {
     if (input.value) check(input, input.value);
   }
   if (checked < 2) problems.push(`only ${checked} texts on the page`);
@@ -82,7 +82,8 @@ _AUDIT = """
     if (Number(heading.tagName[1]) > level + 1) problems.push(`a level left out before ${name(heading)}`);
     level = Number(heading.tagName[1]);
   }
-  for (const part of root.querySelectorAll("button:enabled:not(.link), input:enabled:not([type=range]), summary")) {
+  const pressed = "button:enabled:not(.link), input:enabled:not([type=range]), select:enabled, summary";
+  for (const part of root.querySelectorAll(pressed)) {
     const {width, height} = (part.closest("label") ?? part).getBoundingClientRect();
     const small = visible(part) && Math.min(width, height) < 23.5;
     if (small) problems.push(`${width} x ${height} px is small: ${name(part)}`);

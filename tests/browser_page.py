@@ -146,6 +146,12 @@ class Page:
         self.click(name)
         self.type_over(str(value))
 
+    def choose(self, name: str, value: str) -> None:
+        """One of the options of a select, by the keyboard: the driver's clicks tell the page before they choose."""
+        values = self.run(f"{_FIND} return [...found.options].map((option) => option.value)", _selector(name))
+        self.find(name).send_keys(Keys.HOME, *([Keys.ARROW_DOWN] * values.index(value)))
+        self.until(lambda: self.find(name).get_property("value") == value, f"{value} in {name}")
+
     def press(self, *keys: str) -> None:
         """All of them at once, wherever the focus is."""
         actions = ActionChains(self.driver)

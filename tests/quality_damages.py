@@ -139,9 +139,12 @@ def _jump(action: Array, t: Trajectory) -> Array:
     return action
 
 
-def _jitter(action: Array, t: Trajectory) -> Array:
-    action[:, COMMANDS] += np.random.default_rng(t.length).normal(0, 0.004, (len(action), 7))
-    return action
+def _noise(deviation_rad: float) -> Callable[[Array, Trajectory], Array]:
+    def change(action: Array, t: Trajectory) -> Array:
+        action[:, COMMANDS] += np.random.default_rng(t.length).normal(0, deviation_rad, (len(action), 7))
+        return action
+
+    return change
 
 
 def _chatter(action: Array, t: Trajectory) -> Array:
@@ -234,14 +237,16 @@ DAMAGES: Mapping[str, Planted] = {
     "the gripper alone a row late": Planted(
         every(actions(lambda a, t: np.column_stack([a[:, COMMANDS], np.append(a[0, 7], a[:-1, 7])]))), "gripper-timing"
     ),
-    "the arm's commands jump by 0.2 rad": Planted(
-        one(actions(_jump)), "command-speed", ("command-jerk",), "so fast and still again within three rows"
-    ),
+    "the arm's commands jump by 0.2 rad": Planted(one(actions(_jump)), "command-speed"),
     "noise of 4 mrad on the commands": Planted(
-        every(actions(_jitter)), "command-acceleration", ("command-speed",), "it adds to phases at the limit"
+        every(actions(_noise(0.004))), "command-acceleration", ("command-speed",), "it adds to phases at the limit"
     ),
-    "one command off by 0.5 rad": Planted(
-        one(actions(_glitch)), "command-jerk", ("command-speed",), "there and back in two rows is too fast, too"
+    "one command off by 0.5 rad": Planted(one(actions(_glitch)), "command-speed"),
+    "noise of 50 mrad on the commands": Planted(
+        every(actions(_noise(0.05))),
+        "command-jerk",
+        ("command-acceleration", "command-speed", "stuck-dimensions"),
+        "what has such a jerk at 30 fps is too fast as well, and joints that hardly move do not follow it",
     ),
     "a pause of 4 s": Planted(every(rows(lambda n: np.sort(np.append(np.arange(n), [n - 40] * 120)))), "idle-share"),
     "2 s of rest at the end": Planted(
@@ -271,9 +276,8 @@ DAMAGES: Mapping[str, Planted] = {
             "gripper-timing",
             "idle-share",
             "length-outliers",
-            "velocity-consistency",
         ),
-        "rows that are repeated: twice the lag, a stop in every other row, twice the length, velocities too high",
+        "rows that are repeated: twice the lag, a stop in every other row, twice the length",
     ),
     "an episode that ends half-way": Planted(
         one(rows(lambda n: np.arange(n // 2))),

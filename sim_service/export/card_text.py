@@ -113,7 +113,8 @@ def _opening(facts: CardFacts) -> Iterator[str]:
 def _statistics(facts: CardFacts) -> Iterator[tuple[str, str]]:
     yield "episodes", f"{facts.episodes:,}"
     yield "frames", f"{facts.frames:,} at {facts.fps} a second"
-    yield "duration", f"{facts.frames / facts.fps / 3600:.2f} h"
+    minutes = facts.frames / facts.fps / 60
+    yield "duration", f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.2f} h"
     yield "size", f"{facts.size_bytes / 1e6:,.1f} MB"
     if facts.outcomes is not None:
         yield from _outcome_rows(facts.outcomes, facts.episodes)

@@ -115,7 +115,7 @@ class EpisodeCutter:
             track.time_base = ticks
             track.codec_context.bit_rate = 0  # the whole file's; unknown, as in the written files
             for position, (number, packet) in enumerate(zip(numbers, packets, strict=True)):
-                packet.pts, packet.dts = number * ticks_per_frame, position * ticks_per_frame
+                packet.pts, packet.dts = number * ticks_per_frame, (position - delay) * ticks_per_frame
                 packet.time_base = ticks
                 packet.duration = ticks_per_frame
                 packet.stream = track

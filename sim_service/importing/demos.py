@@ -45,7 +45,7 @@ class DemoFile:
                 found = ", ".join(file) or "nothing"
                 raise Hdf5Error(f"{path} has no group 'data', where demonstrations are; it holds {found}")
             self._data = file["data"]
-            self.names = sorted((name for name in self._data if _number(name) is not None), key=_order)
+            self.names = sorted((name for name in self._data if _number(name) is not None), )
         if not self.names:
             raise Hdf5Error(f"{path} has no demonstration: 'data' has no group demo_0, demo_1, ...")
 
@@ -80,16 +80,14 @@ class DemoFile:
         with self._reading(name):
             group = self._data[name]
             told = group.attrs.get("num_samples")
-            length = int(group["actions"].shape[0]) if told is None and "actions" in group else told
+            if told is None and "actions" not in group:
+                raise Hdf5Error(f"{self.path}: {name} has neither the attribute num_samples nor actions")
+            length = int(group["actions"].shape[0] if told is None else told)
             success = group.attrs.get("success")
             row = json.loads(group.attrs.get(ROW, "{}"))
-        if length is None or int(length) != length:
-            raise Hdf5Error(f"{self.path}: {name} has neither the attribute num_samples nor actions")
         if not isinstance(row, dict) or not isinstance(row.get("columns", {}), dict):
             raise Hdf5Error(f"{self.path}: the attribute {ROW} of {name} is not of an export")
-        return Demo(
-            name, int(length), None if success is None else bool(success), row.get("task"), row.get("columns", {})
-        )
+        return Demo(name, length, None if success is None else bool(success), row.get("task"), row.get("columns", {}))
 
     def succeeded(self) -> set[str] | None:
         """The demonstrations of the filter key mask/successful; None where there is none."""

@@ -68,6 +68,7 @@ def import_hdf5(file: DemoFile, request: ImportRequest, progress: Callable[[int]
     size = _picture_size(file, demos, mapping)
     # What the columns of a collection say of frames holds for all of them alone, and for the arrays of an export.
     whole = own is not None and request.mapping is None and request.skip_first == 0
+    columns = {demo.name: demo.columns if whole else _columns(demo, demos) for demo in demos}
     frames = 0
     with _staging(request.output) as staging:
         with SimLeRobotWriter(
@@ -87,7 +88,7 @@ def import_hdf5(file: DemoFile, request: ImportRequest, progress: Callable[[int]
             codec=_codec(about),
         ) as writer:
             for demo in demos:
-                frames += _add_demo(writer, file, demo, mapping, fps, request, keep_columns=whole)
+                frames += _add_demo(writer, file, demo, mapping, fps, request, columns[demo.name], exact=whole)
                 if progress is not None:
                     progress(len(demos))
         if whole:
@@ -202,17 +203,18 @@ def _add_demo(
     mapping: DemoMapping,
     fps: int,
     request: ImportRequest,
+    columns: Mapping[str, object],
     *,
-    keep_columns: bool,
+    exact: bool,
 ) -> int:
-    """Returns the number of its frames."""
+    """Returns the number of its frames. columns: of its row. exact: whether its timestamps must be those of frames."""
     first, episode = request.skip_first, writer.num_episodes
     vectors = {
         name: np.concatenate([file.vector(demo, source) for source in sources], axis=1)
         for name, sources in mapping.vectors.items()
     }
     state, action = vectors.pop("state"), vectors.pop("action")
-    times_s = _times_s(file, demo) if keep_columns else None
+    times_s = _times_s(file, demo) if exact else None
     pictures = {camera: file.pictures(demo, key, first) for camera, key in mapping.cameras.items()}
     length = demo.length - first
     for frame in range(length):
@@ -223,7 +225,7 @@ def _add_demo(
         extra = {name: values[row] for name, values in vectors.items()}
         writer.add_frame(episode, frame, state[row], action[row], time_s, frame == length - 1, extra)
     task = request.task or demo.task or ""
-    writer.finish_episode(episode, length, task, demo.columns if keep_columns else _columns(demo))
+    writer.finish_episode(episode, length, task, columns)
     return length
 
 
@@ -233,10 +235,10 @@ def _times_s(file: DemoFile, demo: Demo) -> NDArray[np.float64] | None:
     return file.vector(demo, Source(TIMESTAMP, (TIMESTAMP,)))[:, 0] if has else None
 
 
-def _columns(demo: Demo) -> dict[str, object]:
-    """Of the episode's row, where there are no others."""
-    told = {} if demo.success is None else {"import/success": demo.success}
-    return {"import/demo": demo.name, **told}
+def _columns(demo: Demo, demos: Sequence[Demo]) -> dict[str, object]:
+    """Of its row, where there are no others: the same ones for all demonstrations."""
+    told = all(each.success is not None for each in demos)
+    return {"import/demo": demo.name, **({"import/success": demo.success} if told else {})}
 
 
 def _restore_collection(dataset: Path, file: DemoFile, *, kept_all: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
@@ -10,12 +11,10 @@ import numpy as np
 
 from collectors.franka import SERVO_LAG_S
 from sim_service.quality.gate import EpisodeNumbers, Verdict
-from sim_service.quality.per_episode import PerEpisode
 from sim_service.quality.roles import ACTION, NO_PAIRS, Array, roles_of, true_state, values
 
-# A target that is held for a frame runs half a frame ahead of a steady motion; then the servos' lag follows. Measured
-# on the embedded simulator: within 0.1 of it. A column that is shifted by a row is off by 1.
-HELD_FRAMES: Final = 0.5
+# Of this collector's recordings: beyond what a first-order lag of SERVO_LAG_S and the delay make of the actions. A
+# column that is shifted by a row is off by 1.
 MEDIAN_TOLERANCE_FRAMES: Final = 0.5
 EPISODE_TOLERANCE_FRAMES: Final = 0.75
 # Of robots that are not known: an action leads, and half a second is more than a usable servo takes.
@@ -28,61 +27,79 @@ _FOLLOWED: Final = 0.1  # joints that cover less than this of their command are 
 
 
 class ActionLag:
-    """The lag is that of the best fit, in the least-squares sense, of the joint positions by the commanded ones, less
-    `collection/delay_ticks`. This collector's recordings must have the lag of its servos, others a plausible one."""
+    """The lag is the shift with which the commanded joint positions fit the recorded ones best, in the least-squares
+    sense. Of this collector's episodes it is what is left after the lag of its servos and `collection/delay_ticks`, and
+    must be none; of others it must be a plausible one in the median."""
 
     def __init__(self) -> None:
-        self._known = PerEpisode("action-lag", unit=" frames")
-        self._unknown = PerEpisode("action-lag", unit=" frames")
-        self._expected = 0.0
+        self._beyond: dict[int, float] = {}
+        self._whole: dict[int, float] = {}
+        self._most_unknown = 0.0
+        self._reason = "no episode"
 
     def see(self, episode: EpisodeNumbers) -> None:
         roles = roles_of(episode)
         if not roles.joints:
-            self._unknown.reason = NO_PAIRS
+            self._reason = NO_PAIRS
             return
         state, action = true_state(episode)[:, roles.joints], values(episode, ACTION)[:, roles.commands]
         follows = np.ptp(state, axis=0) > _FOLLOWED * np.ptp(action, axis=0)
-        lag = fitted_lag(state[:, follows], action[:, follows], -_AHEAD, round(_BEHIND_S * episode.fps))
-        if lag is None:
-            self._unknown.reason = "episodes shorter than the lags that are tried, or without motion"
-            return
+        state, action = state[:, follows], action[:, follows]
         delay = episode.row.get("collection/delay_ticks")
-        if roles.units_known and delay is not None:
-            self._expected = SERVO_LAG_S * episode.fps + HELD_FRAMES
-            self._known.values[episode.number] = lag - delay
+        ours = roles.units_known and delay is not None
+        commanded = servo_response(action, state[0], int(delay or 0), episode.fps) if ours else action
+        lag = fitted_lag(state, commanded, -_AHEAD, round(_BEHIND_S * episode.fps))
+        if lag is None:
+            self._reason = "episodes shorter than the lags that are tried, or without motion"
+        elif ours:
+            self._beyond[episode.number] = lag
         else:
-            self._unknown.most = MOST_UNKNOWN_S * episode.fps
-            self._unknown.values[episode.number] = lag
+            self._most_unknown = MOST_UNKNOWN_S * episode.fps
+            self._whole[episode.number] = lag
 
     def verdicts(self) -> Iterable[Verdict]:
-        found = self._known if self._known.values else self._unknown
-        if not found.values:
-            yield found.verdict()
+        found = self._beyond or self._whole
+        if not found:
+            yield Verdict("action-lag", "skipped", self._reason)
             return
-        lags = np.array(list(found.values.values()))
+        lags = np.array(list(found.values()))
         median = float(np.median(lags))
-        figures = {"median_frames": median, "least_frames": float(lags.min()), "most_frames": float(lags.max())}
-        if found is self._known:
-            allowed = (
-                f"{self._expected:.1f} +- {MEDIAN_TOLERANCE_FRAMES} frames in the median, "
-                f"+- {EPISODE_TOLERANCE_FRAMES} in each episode"
-            )
-            off = abs(median - self._expected) > MEDIAN_TOLERANCE_FRAMES
-            at_fault = [e for e, lag in found.values.items() if abs(lag - self._expected) > EPISODE_TOLERANCE_FRAMES]
+        if found is self._beyond:
+            what = "frames beyond the servos' lag and the delay"
+            allowed = f"+-{MEDIAN_TOLERANCE_FRAMES} in the median, +-{EPISODE_TOLERANCE_FRAMES} in each episode"
+            off = abs(median) > MEDIAN_TOLERANCE_FRAMES
+            at_fault = [episode for episode, lag in found.items() if abs(lag) > EPISODE_TOLERANCE_FRAMES]
         else:
-            allowed = f"{LEAST_UNKNOWN_FRAMES} to {found.most:.0f} frames in the median; the robot's own lag is unknown"
-            off = not LEAST_UNKNOWN_FRAMES <= median <= found.most
-            at_fault = [e for e, lag in found.values.items() if off and not LEAST_UNKNOWN_FRAMES <= lag <= found.most]
+            what = "frames"
+            allowed = f"{LEAST_UNKNOWN_FRAMES} to {self._most_unknown:.0f} in the median; the robot's own is not known"
+            off = not LEAST_UNKNOWN_FRAMES <= median <= self._most_unknown
+            at_fault = [e for e, lag in found.items() if off and not LEAST_UNKNOWN_FRAMES <= lag <= self._most_unknown]
         yield Verdict(
             "action-lag",
             "fail" if off or at_fault else "pass",
-            f"{median:.2f} frames in the median, {lags.min():.2f} to {lags.max():.2f}",
+            f"{_rounded(median)} {what} in the median, {_rounded(lags.min())} to {_rounded(lags.max())}",
             allowed,
             value=median,
             episodes=tuple(sorted(at_fault)),
-            figures=figures,
+            figures={"median_frames": median, "least_frames": float(lags.min()), "most_frames": float(lags.max())},
         )
+
+
+def servo_response(action: Array, start: Array, delay_ticks: int, fps: float) -> Array:
+    """Where joints of a first-order lag of SERVO_LAG_S are at every row, shape (frames, joints), if the action of a row
+    is held from that row to the next, `delay_ticks` rows late. start: [rad], at row 0, and the target till then."""
+    left = math.exp(-1 / (SERVO_LAG_S * fps))
+    response = np.empty_like(action)
+    response[0] = start
+    for row in range(1, len(action)):
+        told = row - 1 - delay_ticks
+        target = action[told] if told >= 0 else start
+        response[row] = target + left * (response[row - 1] - target)
+    return response
+
+
+def _rounded(frames: float) -> str:
+    return f"{round(frames, 2) + 0.0:.2f}"  # no -0.00
 
 
 def fitted_lag(state: Array, action: Array, least: int, most: int) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,8 +17,9 @@ from sim_service.quality.roles import ACTION, STATE, Array, Roles, is_gripper, q
 # second bound.
 MOST_AT_END: Final = 0.05
 LEAST_EPISODES_AT_END: Final = 0.25  # of the episodes, and 2 at least
+LEAST_RANGE: Final = 0.01  # rad, m and rad/s: joints at rest are not judged
 
-# A joint whose command covers 0.1 rad and that covers less than a tenth of it is stuck. Measured: 0.8 and more of the
+# A joint whose command covers 0.1 rad and that covers less than a tenth of it is stuck. Measured: 0.9 and more of the
 # command.
 COMMANDED_RAD: Final = 0.1
 COMMANDED_SHARE: Final = 0.2  # of the joint that is told to move most, for dimensions of unknown unit
@@ -53,6 +54,7 @@ class _Seen:
     low: _Ends
     rows: int
     exempt: frozenset[int]
+    least_range: float
 
 
 class ClippedDimensions:
@@ -75,7 +77,8 @@ class ClippedDimensions:
                 names = tuple(episode.names.get(feature, ()))
                 spared = {i for name, quat in quaternions({feature: names}) for i in quat}
                 spared |= {i for i, name in enumerate(names) if is_gripper(name)}
-                self._seen[feature] = _Seen(names, high, low, len(column), frozenset(spared))
+                least = LEAST_RANGE if roles_of(episode).units_known else 0.0
+                self._seen[feature] = _Seen(names, high, low, len(column), frozenset(spared), least)
             else:
                 seen.high, seen.low = seen.high.joined(high), seen.low.joined(low)
                 seen.rows += len(column)
@@ -90,7 +93,7 @@ class ClippedDimensions:
         for feature, seen in self._seen.items():
             shares = {"max": seen.high, "min": seen.low}
             for dimension in range(len(seen.high.value)):
-                moves = seen.high.value[dimension] > -seen.low.value[dimension]
+                moves = seen.high.value[dimension] + seen.low.value[dimension] > seen.least_range
                 at = {
                     end: ends.rows[dimension] / seen.rows
                     for end, ends in shares.items()
@@ -115,43 +118,45 @@ class ClippedDimensions:
 
 
 @dataclass
-class _Ranges:
+class _Range:
+    """Of a feature's dimensions over the dataset."""
+
     low: Array
     high: Array
-    names: tuple[str, ...] = ()
-    all_must_move: bool = False
+    names: tuple[str, ...]
 
-    @property
-    def constant(self) -> list[int]:
-        return [dimension for dimension, same in enumerate((self.low == self.high).tolist()) if same]
+    def see(self, column: Array) -> None:
+        self.low, self.high = np.minimum(self.low, column.min(axis=0)), np.maximum(self.high, column.max(axis=0))
 
 
-@dataclass
 class StuckDimensions:
-    """Dimensions that are constant over the dataset, and joints that do not follow a command that moves. All of this
-    collector's dimensions move; of another's, those that are commanded to."""
+    """Dimensions that are constant though they must move, and joints that do not follow their command in an episode.
 
-    _ranges: dict[str, _Ranges] = field(default_factory=dict)
-    _stuck: dict[int, list[str]] = field(default_factory=dict)
-    _least_followed: float = 1.0
-    _constant_pairs: dict[int, bool] = field(default_factory=dict)
+    A joint's position, velocity and command must move where its position or its command does: without noise on the
+    waypoints an arm stays in its plane, and joints 2 and 4 rest. Besides these, all of this collector's dimensions must
+    move; of another's nothing is known."""
+
+    def __init__(self) -> None:
+        self._ranges: dict[str, _Range] = {}
+        self._roles = Roles()
+        self._stuck: dict[int, list[str]] = {}
+        self._least_followed = 1.0
 
     def see(self, episode: EpisodeNumbers) -> None:
-        roles = roles_of(episode)
+        self._roles = roles_of(episode)
         for feature in (STATE, ACTION):
             if feature in episode.columns:
                 column = values(episode, feature)
-                low, high = column.min(axis=0), column.max(axis=0)
-                seen = self._ranges.setdefault(
-                    feature, _Ranges(low, high, tuple(episode.names.get(feature, ())), roles.units_known)
-                )
-                seen.low, seen.high = np.minimum(seen.low, low), np.maximum(seen.high, high)
-        if not roles.joints:
-            return
-        for state in [values(episode, STATE), true_state(episode)]:
-            self._follow(episode, state, roles)
+                names = tuple(episode.names.get(feature, ()))
+                if feature not in self._ranges:
+                    self._ranges[feature] = _Range(column.min(axis=0), column.max(axis=0), names)
+                self._ranges[feature].see(column)
+        if self._roles.joints:
+            for state in (values(episode, STATE), true_state(episode)):
+                self._follow(episode, state)
 
-    def _follow(self, episode: EpisodeNumbers, state: Array, roles: Roles) -> None:
+    def _follow(self, episode: EpisodeNumbers, state: Array) -> None:
+        roles = self._roles
         moved = np.ptp(state[:, roles.joints], axis=0)
         commanded = np.ptp(values(episode, ACTION)[:, roles.commands], axis=0)
         least = COMMANDED_RAD if roles.units_known else COMMANDED_SHARE * float(commanded.max())
@@ -171,22 +176,37 @@ class StuckDimensions:
             yield Verdict("stuck-dimensions", "skipped", f"no {STATE} and no {ACTION}")
             return
         constant = [
-            dimension_name(feature, seen.names, dimension)
-            for feature, seen in self._ranges.items()
-            for dimension in seen.constant
+            dimension_name(feature, self._ranges[feature].names, dimension)
+            for feature, dimension in self._constant_that_must_move()
         ]
-        ours = any(seen.all_must_move for seen in self._ranges.values())
         stuck = sorted({name for names in self._stuck.values() for name in names})
         listed = ", ".join([f"{name} is constant" for name in constant] + [f"{name} does not follow" for name in stuck])
         yield Verdict(
             "stuck-dimensions",
-            "fail" if stuck or (ours and constant) else "pass",
-            listed or f"every dimension moves; a joint covers {self._least_followed:.2f} of its command at least",
-            f"none constant; joints cover {FOLLOWED} of a command of {COMMANDED_RAD} or more",
+            "fail" if stuck or constant else "pass",
+            listed or f"a joint covers {self._least_followed:.2f} of its command at least",
+            f"nothing constant that must move; joints cover {FOLLOWED} of a command of {COMMANDED_RAD} or more",
             value=self._least_followed,
             episodes=tuple(sorted(self._stuck)),
             figures={"constant": constant, "stuck": stuck},
         )
+
+    def _constant_that_must_move(self) -> list[tuple[str, int]]:
+        """(feature, dimension), in their order."""
+        spread = {feature: seen.high - seen.low for feature, seen in self._ranges.items()}
+        roles = self._roles
+        velocities = roles.velocities or (None,) * len(roles.joints)
+        must_move: dict[tuple[str, int], bool] = {}
+        for joint, command, velocity in zip(roles.joints, roles.commands, velocities, strict=True):
+            group = [(STATE, joint), (ACTION, command)] + ([(STATE, velocity)] if velocity is not None else [])
+            moves = max(spread[STATE][joint], spread[ACTION][command]) > COMMANDED_RAD
+            must_move.update(dict.fromkeys(group, moves))
+        return [
+            (feature, dimension)
+            for feature, of in spread.items()
+            for dimension in np.flatnonzero(of == 0).tolist()
+            if must_move.get((feature, dimension), roles.units_known)
+        ]
 
 
 def dimension_name(feature: str, names: tuple[str, ...], dimension: int) -> str:

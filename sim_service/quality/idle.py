@@ -18,9 +18,9 @@ Rows = NDArray[np.bool_]
 # 0.11 in 100 episodes.
 MOST_IDLE: Final = 0.25
 MOST_IDLE_END_S: Final = 0.5
-# 0.015 rad/s and 3 mm/s at 30 fps.
-STILL_RAD_S: Final = 0.015
-STILL_M_S: Final = 0.003
+# A commanded speed of less is rest.
+STILL_RAD_S: Final = 0.005
+STILL_M_S: Final = 0.001
 # Of what a dimension of unknown unit covers in the episode, in a second.
 STILL_SHARE_S: Final = 0.015
 

@@ -25,8 +25,8 @@ LEAST_REPEATS: Final = 6
 LEAST_MOTION: Final = 0.03
 # The change into or out of the stretch, over the median of the changes between the episode's pictures that are not the
 # same. A camera on the hand above a plain table sees nothing move, for up to 27 frames: measured, its stretches begin
-# and end with less than 0.4. Planted ones of 8 frames and more: TODO
-LEAST_EDGE: Final = 1.0
+# and end with at most MEASURED.
+LEAST_EDGE: Final = 0.7
 LONGEST_PART: Final = 0.25  # of an episode, however it begins and ends
 _STEP: Final = 2  # every second row
 
@@ -67,8 +67,10 @@ class FrozenGate:
         self._watched: dict[str, _Watched] = {}
         self._frozen: list[_Stretch] = []
         self._longest_still = 0
+        self._any = False
 
     def see(self, episode: int, camera: str, frame: int, luma: Luma) -> None:
+        self._any = True
         rows = luma[::_STEP]
         watched = self._watched.get(camera)
         if frame == 0 or watched is None:

@@ -19,10 +19,9 @@ from sim_service.report.scale import Scale, tick_text
 _WIDTH_PX: Final = 360
 _MARGIN_PX: Final = 36
 _AROUND_M: Final = 0.06
-# Around the point that is marked. Shapes differ, so that no colour is needed to tell them apart.
-_DOT: Final = "m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0"
-_DIAMOND: Final = "m0-4.2l4.2 4.2l-4.2 4.2l-4.2-4.2z"
-_CROSS: Final = "m-3.5-3.5l7 7m0-7l-7 7"
+_CROWD: Final = 150  # episodes from which on their marks get smaller
+_LEAST_MARK: Final = 0.4
+_MARK_PX: Final = 3.0
 
 
 def coverage_map(coverage: Coverage) -> Html:
@@ -50,10 +49,11 @@ def coverage_map(coverage: Coverage) -> Html:
         _base(across, up),
     ]
     good, bad = coverage.success, ~coverage.success
+    half_px = _MARK_PX * max(_LEAST_MARK, min(1.0, math.sqrt(_CROWD / len(good))))
     points = [
-        _points(across, up, coverage.places_m[good], _DIAMOND, "place"),
-        _points(across, up, coverage.picks_m[good], _DOT, "pick"),
-        _points(across, up, np.concatenate([coverage.places_m[bad], coverage.picks_m[bad]]), _CROSS, "failed"),
+        _points(across, up, coverage.places_m[good], _diamond(half_px), "place"),
+        _points(across, up, coverage.picks_m[good], _dot(half_px), "pick"),
+        _points(across, up, np.concatenate([coverage.places_m[bad], coverage.picks_m[bad]]), _cross(half_px), "failed"),
     ]
     x_ticks = [
         joined(
@@ -84,9 +84,9 @@ def coverage_map(coverage: Coverage) -> Html:
 
 
 def map_legend(coverage: Coverage) -> Html:
-    entries = [("pick", _DOT, "pick"), ("place", _DIAMOND, "place")]
+    entries = [("pick", _dot(_MARK_PX), "pick"), ("place", _diamond(_MARK_PX), "place")]
     if not coverage.success.all():
-        entries.append(("failed", _CROSS, "pick or place of a failed episode"))
+        entries.append(("failed", _cross(_MARK_PX), "pick or place of a failed episode"))
     parts = [
         element(
             "li",
@@ -152,3 +152,21 @@ def _points(across: Scale, up: Scale, points_m: Floats, shape: str, class_: str)
     right, down = across(points_m[:, 1]), up(points_m[:, 0])
     path = "".join(f"M{x:.1f} {y:.1f}{shape}" for x, y in zip(right, down, strict=True))
     return element("path", d=path, class_=class_)
+
+
+# Shapes differ, so that no colour is needed to tell them apart. Each is a path about the point that it marks.
+
+
+def _dot(half_px: float) -> str:
+    arc = f"a{half_px:.2g} {half_px:.2g} 0 1 0"
+    return f"m{-half_px:.2g} 0{arc} {2 * half_px:.2g} 0{arc}{-2 * half_px:.2g} 0"
+
+
+def _diamond(half_px: float) -> str:
+    side = f"{1.4 * half_px:.2g}"
+    return f"m0-{side}l{side} {side}l-{side} {side}l-{side}-{side}z"
+
+
+def _cross(half_px: float) -> str:
+    side = f"{2.3 * half_px:.2g}"
+    return f"m{-1.15 * half_px:.2g}{-1.15 * half_px:.2g}l{side} {side}m0-{side}l-{side} {side}"

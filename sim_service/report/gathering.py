@@ -9,39 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import sim_service
-from collectors.randomization import PRESETS, RandomizationError, from_mapping
-from sim_service.catalogue import REPORT_FILE
 from sim_service.ledger import COLLECTION_FILE
 from sim_service.report.distributions import distributions
-from sim_service.report.facts import Clip, Pairs, Quality, ReportFacts, ShownEpisode
+from sim_service.report.facts import Clip, Quality, ReportFacts, ShownEpisode
 from sim_service.report.markup import shortened
 from sim_service.report.media import clip
 from sim_service.report.outcomes import coverage, exhausted_indices, outcomes, placement_errors
 from sim_service.report.shown_episodes import MAX_CAMERAS, clip_episodes, shown_episode
+from sim_service.report.summary import mapping, preset, ranges, recording, totals, versions
 from sim_service.stored import DatasetError, StoredDataset
 
 _MAX_COLLECTION_BYTES: Final = 32 * 2**20
 _MAX_PICTURES_BYTES: Final = 3_000_000
 _MAX_TASKS: Final = 20
-_MAX_NAMES: Final = 12
-_MAX_PAIRS: Final = 60
 _TEXT_LENGTH: Final = 200
-_NAME_LENGTH: Final = 60
-# Of meta/collection.json, and how they are called here.
-_CONFIGURATION: Final = {
-    "simulator": "Simulator",
-    "renderer": "Renderer",
-    "render_preset": "Render preset",
-    "seed": "Seed",
-    "steps_per_segment": "Steps per segment",
-    "waypoint_noise_rad": "Waypoint noise [rad]",
-    "interpolation": "Interpolation",
-    "approach": "Approach",
-    "max_attempts": "Attempts per episode",
-    "keep_failures": "Failures kept",
-    "objects": "Objects",
-}
 
 
 def require_usable(dataset: StoredDataset) -> None:
@@ -57,8 +38,8 @@ def gather(dataset: StoredDataset, chosen: Mapping[int, str], quality: Quality) 
     """All but the clips. chosen: the episodes to show closely, and why."""
     problems: list[str] = []
     collection = _read_collection(dataset.root, problems)
-    configuration = _mapping(collection.get("configuration"))
-    randomization = _mapping(configuration.get("randomization"))
+    configuration = mapping(collection.get("configuration"))
+    randomization = mapping(configuration.get("randomization"))
     rows = dataset.rows
     tasks = Counter(
         task for row in rows if isinstance(row.get("tasks"), list) for task in dict.fromkeys(map(str, row["tasks"]))
@@ -67,16 +48,13 @@ def gather(dataset: StoredDataset, chosen: Mapping[int, str], quality: Quality) 
         name=dataset.root.resolve().name,
         episodes=len(rows),
         collected=all("collection/segment_frames" in row for row in rows) and bool(rows),
-        totals=_totals(dataset),
-        recording=_recording(dataset, configuration),
-        versions=_versions(configuration),
+        totals=totals(dataset),
+        recording=recording(dataset, configuration),
+        versions=versions(configuration),
         tasks=tuple((shortened(task, _TEXT_LENGTH), count) for task, count in tasks.most_common(_MAX_TASKS)),
         total_tasks=len(tasks),
-        preset=_preset(randomization),
-        randomization=tuple(
-            (shortened(str(name), _NAME_LENGTH), _text(value))
-            for name, value in list(randomization.items())[:_MAX_PAIRS]
-        ),
+        preset=preset(randomization),
+        randomization=ranges(randomization),
         outcomes=outcomes(rows, exhausted_indices(collection)),
         coverage=coverage(rows),
         errors=placement_errors(rows),
@@ -132,56 +110,6 @@ def _poster(entry: ShownEpisode, camera: str) -> bytes:
     return b""
 
 
-def _totals(dataset: StoredDataset) -> Pairs:
-    frames = sum(row["length"] for row in dataset.rows)
-    seconds = frames / dataset.fps
-    return (
-        ("Episodes", f"{len(dataset.rows):,}"),
-        ("Frames", f"{frames:,}"),
-        ("Duration", f"{seconds / 3600:.2f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"),
-        ("Size", f"{_size_bytes(dataset.root) / 1e6:,.1f} MB"),
-    )
-
-
-def _recording(dataset: StoredDataset, configuration: Mapping[str, Any]) -> Pairs:
-    pairs = [("Frames per second", f"{dataset.fps}"), ("Robot", _text(dataset.info.get("robot_type")))]
-    for camera in dataset.cameras[:_MAX_NAMES]:
-        pairs.append((f"Camera {camera.removeprefix('observation.images.')}", _camera(dataset, camera)))
-    for name in ("observation.state", "action"):
-        if name in dataset.features:
-            feature = dataset.features[name]
-            pairs.append((name, f"{_text(feature.get('shape'))} {_text(feature.get('dtype'))}"))
-    pairs += [(label, _text(configuration[key])) for key, label in _CONFIGURATION.items() if key in configuration]
-    return tuple((shortened(name, _NAME_LENGTH), value) for name, value in pairs)
-
-
-def _versions(configuration: Mapping[str, Any]) -> Pairs:
-    versions = list(_mapping(configuration.get("versions")).items())[:_MAX_NAMES]
-    found = [
-        (shortened(str(name), _NAME_LENGTH), _text(value))
-        for name, value in versions
-        if name not in ("simulator", "render_preset")  # told with the configuration
-    ]
-    return (*found, ("this report", f"isaac-collect {sim_service.__version__}"))
-
-
-def _camera(dataset: StoredDataset, camera: str) -> str:
-    feature = dataset.features[camera]
-    shape, told = feature.get("shape"), _mapping(feature.get("info"))
-    height, width = shape[:2] if isinstance(shape, list) and len(shape) == 3 else ("?", "?")
-    return f"{_text(width)} x {_text(height)}, {_text(told.get('video.codec'))}"
-
-
-def _preset(randomization: Mapping[str, Any]) -> str:
-    if not randomization:
-        return ""
-    try:
-        found = from_mapping(randomization)
-    except RandomizationError:
-        return "not of this version"
-    return next((name for name, preset in PRESETS.items() if preset == found), "own ranges")
-
-
 def _read_collection(root: Path, problems: list[str]) -> dict[str, Any]:
     try:
         with (root / COLLECTION_FILE).open("rb") as stream:
@@ -196,28 +124,3 @@ def _read_collection(root: Path, problems: list[str]) -> dict[str, Any]:
         problems.append(f"{COLLECTION_FILE} is no JSON object of at most {_MAX_COLLECTION_BYTES >> 20} MB")
         return {}
     return content
-
-
-def _size_bytes(root: Path) -> int:
-    """Of all files but reports."""
-    return sum(
-        path.lstat().st_size for path in root.resolve().rglob("*") if path.is_file() and path.name != REPORT_FILE.name
-    )
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list) and all(isinstance(item, int | float) for item in value):
-        return " to ".join(f"{item:.6g}" for item in value) if len(value) == 2 else ", ".join(map(str, value))
-    if isinstance(value, list):
-        return shortened(", ".join(map(str, value[:_MAX_NAMES])), _TEXT_LENGTH)
-    return shortened(str(value), _TEXT_LENGTH)

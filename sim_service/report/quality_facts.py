@@ -17,7 +17,7 @@ def quality_facts(report: QualityReport) -> Quality:
             if peak.size:
                 overall = float((rms**2).mean() ** 0.5)
                 name = f"{kind}, {order} [{UNITS[order].replace('s2', 's²').replace('s3', 's³')}]"
-                rows.append((name, f"{peak.max():.4g}", f"{int(peak.argmax())}", f"{overall:.3g}"))
+                rows.append((name, f"{peak.max():.4g}", f"{int(peak.argmax())}", f"{overall:.4g}"))
     return Quality(
         verdicts=tuple(report.verdicts),
         problem=f"The dataset could not be judged: {report.unread}" if report.unread else "",

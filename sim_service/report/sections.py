@@ -64,9 +64,9 @@ def outcomes_section(facts: ReportFacts) -> Html:
         return section("outcomes", "Outcomes", paragraph(NOT_OURS, "muted"))
     told = f"{outcomes.attempts:,} attempts for {outcomes.first:,} episode indices."
     if outcomes.exhausted:
-        told += f" {outcomes.exhausted:,} were given up."
+        told += f" Given up after their last attempt: {outcomes.exhausted:,}."
     if outcomes.recorded_failures:
-        told += f" {outcomes.recorded_failures:,} failed attempts are in the dataset."
+        told += f" Failed attempts in the dataset: {outcomes.recorded_failures:,}."
     failures = (
         joined([element("h3", "Failures by reason"), word_bars(outcomes.failures, "reason of failure")])
         if outcomes.failures

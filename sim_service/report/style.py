@@ -10,7 +10,7 @@ STYLE: Final = """
   --page: #f7f7f8; --surface: #ffffff; --raised: #f4f4f6; --line: #e6e6ea; --line-strong: #83848f;
   --text: #18181d; --muted: #5d5e6a; --accent: #4f4bc9; --accent-soft: #eeedfc;
   --good: #18703f; --good-soft: #e7f5ec; --warn: #855000; --warn-soft: #fdf2dd; --bad: #b3261e; --bad-soft: #fdeceb;
-  --second: #b45f00;
+  --second: #a65600;
   --font: ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", sans-serif;
 }
 @media (prefers-color-scheme: dark) {
@@ -54,14 +54,15 @@ thead th { border-top: 0; color: var(--muted); font-weight: 600; }
 tbody th { font-weight: 500; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 th:last-child, td:last-child { padding-right: 0; }
-.gates th:first-child { min-width: 6.75rem; overflow-wrap: break-word; }
+.gates { table-layout: fixed; } .gates th:first-child { width: 34%; } .gates th:last-child { width: 28%; }
 .pairs th { width: 45%; color: var(--muted); font-weight: 400; }
 .bars { table-layout: fixed; }
-.bars th { width: 42%; } .bars td.number { width: 4rem; }
+.bars th { width: 38%; } .bars td.number { width: 3.5rem; }
 .bar { display: block; min-width: 2px; height: .75rem; margin-top: .3rem; border-radius: 2px;
   background: var(--accent); }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.badge { display: inline-block; white-space: nowrap; border-radius: 6px; padding: 0 .5rem; font-size: .8125rem; font-weight: 600; }
+.badge { white-space: nowrap; display: inline-block; border-radius: 6px; padding: 0 .5rem; font-size: .8125rem;
+  font-weight: 600; }
 .pass { color: var(--good); background: var(--good-soft); }
 .fail { color: var(--bad); background: var(--bad-soft); }
 .skipped { color: var(--muted); background: var(--raised); }
@@ -83,8 +84,8 @@ svg .action { stroke: var(--second); stroke-width: 1.5; stroke-dasharray: 5 2.5;
 svg .phase { fill: var(--line); fill-opacity: .55; } svg .phase-number { font-size: 9px; }
 svg .mark { fill: var(--surface); stroke: var(--text); stroke-width: 2; }
 svg .mark-line { stroke: var(--line-strong); stroke-dasharray: 2 3; }
-svg .mark-text, svg .mark-name { fill: var(--text); font-weight: 600; paint-order: stroke; stroke: var(--surface);
-  stroke-width: 3px; }
+svg .mark-text { fill: var(--text); font-weight: 600; }
+svg .mark-text, svg .limit-name { paint-order: stroke; stroke: var(--surface); stroke-width: 3px; }
 svg .table { fill: var(--raised); stroke: var(--line-strong); } svg .area { fill: none; stroke: var(--line-strong);
   stroke-dasharray: 3 3; }
 svg .reach { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 7 4; }
@@ -110,7 +111,7 @@ footer { padding-bottom: 2rem; font-size: .8125rem; }
   section { padding: 1rem .875rem; }
   .tiles { grid-template-columns: 1fr 1fr; }
 }
-@media (min-width: 900px) { .gates th:first-child { min-width: 12rem; } }
+@media (min-width: 900px) { .gates th:first-child { width: 20%; } .gates th:last-child { width: 30%; } }
 @media print {
   :root { color-scheme: light; --page: #fff; }
   body { font-size: 10pt; }

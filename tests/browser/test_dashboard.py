@@ -113,6 +113,48 @@ def watch_two_episodes(page: Page, name: str) -> None:
     page.until_gone("dataset")
 
 
+def test_a_collection_that_varies_says_what(page: Page, service: Served) -> None:
+    page.open(service.url)
+    page.fill_in("varied", 50)
+    plain = page.text("advanced-brief")
+    hints = set()
+    for chosen in ("light", "full", "none"):
+        page.choose("randomize", chosen)
+        hints.add(page.text("randomize-hint"))
+    assert len(hints) == 3
+    assert all(len(hint) > 10 for hint in hints)
+    assert page.text("advanced-brief") == plain
+    page.choose("randomize", "full")
+    page.fill("num_objects", 3)
+    assert page.text("advanced-brief") == f"{plain}, full randomization, 3 objects"
+    page.click("collect-start")
+    page.until_text("progress-frame", r"frame [1-9]")
+    assert_requested(service, "full", 3)
+    page.click("stop-now-choice", "summary")
+    page.click("stop-now")
+    page.until_text("job-state", "Stopped")
+    page.until_text("job-row-facts", ".*full randomization3 objects$")
+    page.click("resume-last")
+    page.until_text("job-state", "Collecting")
+    assert_requested(service, "full", 3)
+    service.post("/collect/stop", {"mode": "now"})
+    page.until_text("job-state", "Stopped")
+    page.fill_in("plain", 50)
+    page.choose("randomize", "none")
+    page.fill("num_objects", " ")
+    page.click("collect-start")
+    page.until_text("progress-dataset", "plain$")
+    page.until_text("progress-frame", r"frame [1-9]")
+    assert_requested(service, "none", None)
+    page.until_text("job-row-facts", r".*job \d+$")
+
+
+def assert_requested(service: Served, randomize: str, num_objects: int | None) -> None:
+    """By the last job."""
+    request = service.get("/collect/jobs").json()["jobs"][0]["request"]
+    assert (request["randomize"], request["num_objects"]) == (randomize, num_objects)
+
+
 def test_stopped_after_an_episode_and_resumed(page: Page, service: Served) -> None:
     page.open(service.url)
     page.fill_in("stopped", 4)
@@ -196,6 +238,8 @@ def test_two_tabs_show_the_same_collection(page: Page, service: Served) -> None:
         ("output_dir", "../elsewhere", "the service"),
         ("output_dir", " ", "the page"),
         ("seed", "-1", "the service"),
+        ("num_objects", "7", "the service"),
+        ("num_objects", "a few", "the page"),
     ],
 )
 def test_a_bad_value_is_told_at_its_field(page: Page, service: Served, field: str, value: str, refused_by: str) -> None:

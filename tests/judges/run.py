@@ -2,7 +2,7 @@
 
 Makes LeRobot's environment, writes synthetic datasets of known truth, merges further ones, has LeRobot read them and
 put them through its tools, and lets our writer go on where LeRobot's own has appended. LeRobot also reads every item of
-what the Isaac Sim adapter collects on the stand-in. With `--dataset PATH` every item of that dataset is read instead.
+what the Isaac Sim adapter collects on the stand-in. LeRobot 0.6.1 brings our GR00T exports back, too. With `--dataset PATH` every item of that dataset is read instead.
 Exit code 1 when anything failed.
 """
 
@@ -135,6 +135,9 @@ def main() -> int:
         return 0 if judge(python, [arguments.dataset]) else 1
     with tempfile.TemporaryDirectory(prefix="judge-") as folder:
         right = judge_datasets(python, Path(folder))
+    if arguments.lerobot == VERSIONS[0]:
+        sys.stdout.flush()
+        right &= subprocess.run([sys.executable, HERE / "groot_judge.py"], check=False).returncode == 0
     print(f"LeRobot {arguments.lerobot}: {'all right' if right else 'FAILED'}")
     return 0 if right else 1
 

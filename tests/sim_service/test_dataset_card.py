@@ -161,9 +161,11 @@ def test_the_same_dataset_has_the_same_card_wherever_it_is(root: Path, tmp_path:
 def test_it_follows_the_dataset(root: Path) -> None:
     write_card(root)
     info = read_json(root, "info.json")
-    replace_json(root / "meta/info.json", {**info, "total_episodes": 7})
+    assert value(root, "duration") == "0.0 min"
+    replace_json(root / "meta/info.json", {**info, "total_episodes": 7, "total_frames": 30 * 3600 * 12})
     assert write_card(root)
     assert value(root, "episodes") == "7"
+    assert value(root, "duration") == "12.00 h"
 
 
 def test_a_dataset_of_another_collector_has_a_card_without_a_collection(root: Path) -> None:

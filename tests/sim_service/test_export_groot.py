@@ -285,16 +285,22 @@ def test_another_codec_is_refused_by_name(root: Path, out: Path) -> None:
     writer.add_video_frame("cam_high", np.zeros((64, 64, 3), np.uint8))
     writer.finish_episode(0, 1, "wait")
     writer.finalize()
-    with pytest.raises(
-        ExportError, match=r"file-000\.mp4 holds a video in av1, GR00T is given h264 alone"
-    ):
+    with pytest.raises(ExportError, match=r"file-000\.mp4 holds a video in av1, GR00T is given h264 alone"):
         export_groot(root, out)
     assert list(out.parent.iterdir()) == []
 
 
-def test_an_episode_that_needs_pictures_of_another_is_refused(root: Path, out: Path) -> None:
-    write_other(root, keyframes=(), options={"preset": "ultrafast", "bf": "0", "g": "250"})
-    with pytest.raises(ExportError, match=r"episode 1 cannot be cut out of .* without encoding it again"):
+@pytest.mark.parametrize(
+    "video",
+    [
+        {"keyframes": (), "options": {"preset": "ultrafast", "bf": "0", "g": "250"}},
+        {"options": {"preset": "medium", "bf": "2", "g": "250", "x264-params": "open-gop=1:b-adapt=0"}},
+    ],
+    ids=["no keyframe", "open group of pictures"],
+)
+def test_an_episode_that_needs_pictures_of_another_is_refused(root: Path, out: Path, video: dict[str, Any]) -> None:
+    write_other(root, **video)
+    with pytest.raises(ExportError, match=r"episode \d cannot be cut out of .* without encoding it again"):
         export_groot(root, out)
     assert list(out.parent.iterdir()) == []
 

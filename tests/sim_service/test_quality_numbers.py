@@ -99,6 +99,18 @@ def test_quaternions_are_found_with_w_first_or_last() -> None:
     assert quaternions({"pose": names}) == [("pose", (1, 2, 3, 4)), ("pose", (5, 6, 7, 8))]
 
 
+def test_a_joint_that_is_told_to_rest_is_not_stuck() -> None:
+    """As joints 2 and 4 are where no noise takes the arm out of its plane."""
+    still = [
+        t.with_columns(
+            action=np.where(np.arange(8) == 2, np.float32(0), t.columns["action"]),
+            observation_state=np.where(np.arange(23) == 2, np.float32(1e-3), 1) * t.columns["observation.state"],
+        )
+        for t in clean("linear")
+    ]
+    assert "stuck-dimensions" not in failing(judge(episode_numbers(still)))
+
+
 def foreign(episodes: list[EpisodeNumbers], named: bool) -> list[EpisodeNumbers]:
     """As a robot of another maker would have been recorded: joints in degrees, no columns of ours, eight dimensions on
     either side, with names or without."""

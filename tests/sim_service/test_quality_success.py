@@ -152,14 +152,11 @@ def drawn(count: int, choose: Callable[[int], int]) -> list[EpisodeNumbers]:
     return [episode(n, object_colour=list(PALETTE)[choose(n)]) for n in range(count)]
 
 
-def test_colours_that_are_drawn_evenly_pass_but_one_time_in_a_thousand() -> None:
-    statuses = []
-    for seed in range(200):
-        rng = np.random.default_rng(seed)
-        rows = drawn(50, lambda _, rng=rng: int(rng.integers(len(PALETTE))))  # type: ignore[misc]
-        statuses.append(verdicts(VarietyGate(), rows)["colour-variety"].status)
-    assert statuses.count("fail") <= 2
-    assert statuses.count("skipped") == 0
+def test_colours_that_are_drawn_evenly() -> None:
+    for seed in range(20):
+        colours = np.random.default_rng(seed).integers(len(PALETTE), size=50).tolist()
+        found = verdicts(VarietyGate(), drawn(50, lambda n, colours=colours: colours[n]))  # type: ignore[misc]
+        assert found["colour-variety"].status == "pass", seed
 
 
 def test_one_colour_alone() -> None:

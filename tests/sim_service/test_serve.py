@@ -42,9 +42,8 @@ def configuration(dataset: Path) -> Any:
         ({}, []),
         ({"use_ycb": True}, ["--use-ycb"]),
         ({"randomize": "full"}, ["--randomize", "full"]),
-        ({"randomize": "light", "num_objects": 3}, ["--randomize", "light", "--num-objects", "3"]),
     ],
-    ids=["cube", "ycb", "full", "light with three objects"],
+    ids=["cube", "ycb", "full"],
 )
 def test_the_api_collects_the_same_bytes_as_the_command_line(
     tmp_path: Path, fields: dict[str, Any], flags: list[str]

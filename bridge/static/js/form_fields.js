@@ -6,7 +6,8 @@ const NUMBERS = ["num_episodes", "seed", "steps_per_segment"];
 const OPTIONAL_NUMBERS = ["num_objects"];
 const CHOICES = ["randomize"];
 const SWITCHES = ["use_ycb", "resume"];
-const ALL = ["num_episodes", "output_dir", "seed", "steps_per_segment", "randomize", "num_objects", "use_ycb", "resume"];
+const SETTINGS = ["seed", "steps_per_segment", "randomize", "num_objects", "use_ycb", "resume"];
+const ALL = ["num_episodes", "output_dir", ...SETTINGS];
 const DIGITS = /^-?\d{1,20}$/;
 const MAX_EXACT = 9_007_199_254_740_991;
 
