@@ -19,8 +19,10 @@ from numpy.typing import ArrayLike
 from bench.measure import Meter, write_result
 from collectors.episode import FrameSink, run_episode
 from collectors.features import ACTION_NAMES, EXTRA_FEATURES, ROBOT_TYPE, STATE_NAMES
+from collectors.randomization import PRESETS
 from collectors.simulator import Image, Tick
 from collectors.task import TASKS
+from collectors.variation import draw_variation
 from lerobot_writer import SimLeRobotWriter
 from sim_service.collection import REPO_ID, TASK_NAME, drive
 from sim_service.mujoco_sim.simulator import MujocoSimulator
@@ -105,7 +107,8 @@ def measure(settings: SimulatorSettings, episodes: int, output: Path | None) -> 
     sink = TimedSink(writer, watch)
 
     def run(index: int) -> int:
-        plan = task.draw(np.random.default_rng([SEED, index, 0]))
+        seed = (SEED, index, 0)
+        plan = task.draw(np.random.default_rng(seed), draw_variation(PRESETS["none"], seed))
         outcome = drive(simulator, run_episode(simulator, task, plan, sink, episode_index=index, steps_per_segment=30))
         if writer is not None:
             with watch.part("commit"):

@@ -25,8 +25,10 @@ from collectors.cameras import CAMERAS, Camera
 from collectors.episode import EpisodeOutcome
 from collectors.features import ACTION_NAMES, EXTRA_FEATURES, GOAL_POSITION, OBJECT_POSE, ROBOT_TYPE, STATE_NAMES
 from collectors.objects import CUBE, ObjectKind
+from collectors.randomization import PRESETS
 from collectors.simulator import Simulator
 from collectors.task import TASKS
+from collectors.variation import draw_variation
 from collectors.waypoints import Plan
 from lerobot_writer import SimLeRobotWriter
 from sim_service.collection import REPO_ID, TASK_NAME, Collection, describe_configuration, episode_columns
@@ -87,7 +89,11 @@ class Episodes:
         rng = np.random.default_rng(_SEED)
         self._pictures = _draw_pictures(rng)
         task = TASKS[TASK_NAME]((CUBE,), CollectConfig.waypoint_noise_rad)
-        self._plans = [task.draw(np.random.default_rng([_SEED, number])) for number in range(_PLANS)]
+        plain = PRESETS["none"]
+        self._plans = [
+            task.draw(np.random.default_rng([_SEED, number]), draw_variation(plain, (_SEED, number, 0)))
+            for number in range(_PLANS)
+        ]
 
     def plan(self, index: int) -> Plan:
         return self._plans[index % _PLANS]

@@ -51,7 +51,7 @@ def _table(dataset: StoredDataset, episode: int) -> pa.Table:
 
 def _arrow(values: NDArray[Any]) -> pa.Array:
     if values.ndim == 1:
-        return pa.array(values + (values.dtype.kind == "f") * values.dtype.type(1e-6)) if values.dtype.kind == "f" else pa.array(values)
+        return pa.array(values)
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
 
 

@@ -45,7 +45,7 @@ class DemoFile:
                 found = ", ".join(file) or "nothing"
                 raise Hdf5Error(f"{path} has no group 'data', where demonstrations are; it holds {found}")
             self._data = file["data"]
-            self.names = sorted((name for name in self._data if _number(name) is not None), )
+            self.names = sorted((name for name in self._data if _number(name) is not None), key=_order)
         if not self.names:
             raise Hdf5Error(f"{path} has no demonstration: 'data' has no group demo_0, demo_1, ...")
 

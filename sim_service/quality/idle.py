@@ -15,7 +15,7 @@ from sim_service.quality.roles import ACTION, STATE, Roles, roles_of, true_state
 Rows = NDArray[np.bool_]
 
 # Measured: 0 of the rows with linear interpolation; with minimum-jerk, which begins and ends each phase slowly, at most
-# 0.11 in 100 episodes.
+# 0.07 in 100 episodes, and 0.11 where the hand moves in straight lines.
 MOST_IDLE: Final = 0.25
 MOST_IDLE_END_S: Final = 0.5
 # A commanded speed of less is rest.

@@ -66,7 +66,7 @@ class FrozenGate:
         self._motion = next((name for name in known if name in dataset.features), None)
         self._watched: dict[str, _Watched] = {}
         self._frozen: list[_Stretch] = []
-        self._longest_still = 0
+        self._still = 0
         self._any = False
 
     def see(self, episode: int, camera: str, frame: int, luma: Luma) -> None:
@@ -86,15 +86,12 @@ class FrozenGate:
     def verdicts(self) -> Iterator[Verdict]:
         for camera in list(self._watched):
             self._end(camera)
-        if self._motion is None:
-            yield Verdict(
-                "frozen-pictures", "skipped", "no observation.state and no action tell whether the robot moves"
-            )
+        if not self._any or self._motion is None:
+            unknown = "no observation.state and no action tell whether the robot moves"
+            yield Verdict("frozen-pictures", "skipped", unknown if self._any else "no picture was examined")
             return
         worst = max(self._frozen, key=lambda stretch: stretch.repeats, default=None)
-        found = (
-            f"at most {self._longest_still} pictures in a row repeat the one before, where nothing is to be seen moving"
-        )
+        found = f"no camera stands still while something is to be seen moving; at rest for up to {self._still} frames"
         if worst is not None:
             found = (
                 f"{len(self._frozen)} times a camera repeats a picture while the robot moves; longest in episode "
@@ -107,7 +104,7 @@ class FrozenGate:
             f"fewer than {LEAST_REPEATS} repeats while the robot moves",
             float(worst.repeats if worst else 0),
             tuple(sorted({stretch.episode for stretch in self._frozen})),
-            {"longest_repeat_frames": self._longest_still},
+            {"longest_repeat_frames": self._still},
         )
 
     def _end(self, camera: str) -> None:
@@ -116,7 +113,7 @@ class FrozenGate:
         if watched is None:
             return
         stretches = [s for s in _stretches(camera, watched) if s.repeats >= LEAST_REPEATS]
-        self._longest_still = max([self._longest_still, *(s.repeats for s in stretches)])
+        self._still = max([self._still, *(s.repeats for s in stretches)])
         if not stretches or self._motion is None:
             return
         states = self._dataset.numbers(watched.episode, [self._motion])[self._motion].astype(np.float64)
@@ -134,7 +131,7 @@ def _stretches(camera: str, watched: _Watched) -> Iterator[_Stretch]:
     for before, after in pairwise(ends.tolist()):
         if after - before > 1:
             edges = [means[k] for k in (before, after) if 0 <= k < len(means)]
-            edge = max(edges, default=0.0) / usual if usual else 0.0
+            edge = float(max(edges, default=0.0)) / usual if usual else 0.0
             yield _Stretch(watched.episode, camera, before + 1, after, edge)
 
 

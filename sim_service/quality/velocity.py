@@ -12,7 +12,8 @@ from sim_service.quality.per_episode import PerEpisode
 from sim_service.quality.roles import roles_of, true_state
 
 # A velocity that is read at the end of a control period is smaller than the mean over it, by 1.18 at 30 Hz with targets
-# that are held (`collectors.motion.peak_factor`): a factor up to this either way is nobody's mistake.
+# that are held (`collectors.motion.peak_factor`): a factor up to this either way is nobody's mistake. Measured after
+# that: 0.07 and less, 0.15 with phases of 10 frames, whose corners the central difference rounds off.
 MOST_FACTOR: Final = 1.5
 MOST_OFF: Final = 0.35
 _MOVING: Final = 0.1  # joints whose RMS speed is less than this part of the fastest joint's are not judged

@@ -112,7 +112,7 @@ def roll_out(
 def test_the_experts_actions_succeed_and_grasp_by_the_rule() -> None:
     for seed in range(5):
         expert = expert_of(draw(seed))
-        commands_m = expert.actions[:, 7]
+        commands_m = expert.actions[:, 7].astype(np.float64)
         outcome = roll_out(expert.plan, OpenLoop(expert.actions), max_frames=len(expert.actions))
         assert outcome.success
         assert outcome.placement_error_m == pytest.approx(expert.outcome.placement_error_m, abs=1e-4)

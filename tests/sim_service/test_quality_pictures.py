@@ -145,7 +145,9 @@ def test_each_defect_fails_its_gate_and_names_the_episode(defect: str) -> None:
 
 def test_a_dark_table_is_no_black_picture() -> None:
     """The hand camera's, above the darkest table: 0.04 of white everywhere, for half a second."""
-    assert failed(judged(changed(video(), lambda levels: np.full_like(levels, 10), 20, 23))).keys().isdisjoint(GATES[:3])
+    assert (
+        failed(judged(changed(video(), lambda levels: np.full_like(levels, 10), 20, 23))).keys().isdisjoint(GATES[:3])
+    )
 
 
 def test_a_few_bright_pictures_are_allowed() -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from pxr import Usd, UsdGeom, UsdPhysics, UsdShade
 
+from collectors.distractors import distractor_mass_kg
 from collectors.geometry import Pose
 from collectors.scene import Distractor
 from sim_service.isaac_sim.usd import paths
@@ -18,7 +19,7 @@ from sim_service.isaac_sim.usd.materials import (
     set_surface_rgb,
 )
 from sim_service.isaac_sim.usd.objects import author_slab, parking_pose
-from sim_service.isaac_sim.usd.sized_body import distractor_body, distractor_mass_kg
+from sim_service.isaac_sim.usd.sized_body import distractor_body
 from sim_service.isaac_sim.usd.xform import set_transform
 
 _PARKED_RGB: Final = (0.5, 0.5, 0.5)  # sRGB
