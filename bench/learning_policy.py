@@ -35,7 +35,7 @@ ARRIVAL_ROWS: Final = 15
 
 
 @dataclass(frozen=True, eq=False)
-class _Examples:
+class Examples:
     """Rows of all demonstrations. commands: actions; before_m: the gripper's command in the row before."""
 
     joints_rad: Rows
@@ -48,12 +48,12 @@ class _Examples:
     commands: Rows
 
     @staticmethod
-    def of(demonstrations: Sequence[Demonstration]) -> _Examples:
+    def of(demonstrations: Sequence[Demonstration]) -> Examples:
         parts = [_examples(demonstration) for demonstration in demonstrations]
-        return _Examples(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        return Examples(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Rows, Rows]:
-        """Features, shape (size, 41), and what the network shall answer to them, shape (size, 8)."""
+        """Features, shape (size, 43), and what the network shall answer to them, shape (size, 8)."""
         rows = rng.integers(len(self.commands), size=size)
 
         def noise(*shape: int) -> Rows:
@@ -81,7 +81,7 @@ class _Examples:
 
 
 def _examples(demonstration: Demonstration) -> tuple[NDArray[np.generic], ...]:
-    """The columns of `_Examples`, with ARRIVAL_ROWS more rows."""
+    """The columns of `Examples`, with ARRIVAL_ROWS more rows."""
     rows = np.concatenate([np.arange(len(demonstration.states)), np.full(ARRIVAL_ROWS, len(demonstration.states) - 1)])
     joints_rad, commands = demonstration.states[rows, :7], demonstration.actions[rows]
     part = np.linspace(0, 1, ARRIVAL_ROWS + 1, dtype=np.float32)[1:, None]
@@ -137,7 +137,7 @@ class Network:
 def train(demonstrations: Sequence[Demonstration], steps: int, seed: int) -> dict[str, Rows]:
     """The weights of a network after `steps` batches; a function of the arguments, to the bit on one machine."""
     rng = np.random.default_rng(seed)
-    examples = _Examples.of(demonstrations)
+    examples = Examples.of(demonstrations)
     network = Network(rng, *examples.batch(rng, 20_000))
     means = {name: np.zeros_like(part) for name, part in network.weights.items()}
     squares = {name: np.zeros_like(part) for name, part in network.weights.items()}

@@ -87,7 +87,7 @@ def features(
     object_yaw_rad: Array,
     goal_m: Array,
 ) -> Array:
-    """What the network sees, shape (n, 41), of n rows each: the last gripper command, the state, and where hand, object
+    """What the network sees, shape (n, 43), of n rows each: the last gripper command, the state, and where hand, object
     and goal are to each other.
 
     Shapes: (n, 1), (n, 7), (n, 2), (n, 3), (n, 3, 3), (n, 3), (n,), (n, 3); positions and rotation in the world.

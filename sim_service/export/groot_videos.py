@@ -32,7 +32,7 @@ class EpisodeCutter:
         Raises ExportError for another codec, for a frame that is missing or not at its time, and for an episode that
         cannot be cut without encoding again.
         """
-        file = self._dataset.video_file(self._dataset.row(episode), sorted(self._dataset.cameras)[0])
+        file = self._dataset.video_file(self._dataset.row(episode), self._camera)
         try:
             if file != self._file:
                 self._open(file)
@@ -76,7 +76,7 @@ class EpisodeCutter:
     def _packets(self, episode: int, file: str, stream: Any) -> list[Any]:
         """Of the episode's frames, in decoding order."""
         row, fps = self._dataset.row(episode), self._dataset.fps
-        start_s, length = row[f"videos/{sorted(self._dataset.cameras)[0]}/from_timestamp"], row["length"]
+        start_s, length = row[f"videos/{self._camera}/from_timestamp"], row["length"]
         self._source.seek(max(0, round((start_s - 0.5 / fps) / stream.time_base)), stream=stream)
         found: dict[int, Any] = {}
         for packet in self._source.demux(stream):

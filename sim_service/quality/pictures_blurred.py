@@ -92,8 +92,8 @@ class BlurGate:
         return Verdict(
             "blurred-episodes",
             "fail" if faulty else "pass",
-            f"{len(faulty)} of {len(ratios)} videos are blurred; edges of the least sharp, episode {episode}, {camera}, "
-            f"are {ratio:.2f} of what they are at a quarter of the size",
+            f"{len(faulty)} of {len(ratios)} videos are blurred; edges of the least sharp one are {ratio:.2f} of what "
+            f"they are at a quarter of the size: episode {episode}, {camera}",
             f"at least {LEAST_EDGE_RATIO}, and a median variance of the Laplacian of at least {LEAST_VARIANCE:g}",
             ratio,
             tuple(sorted({episode for episode, _ in faulty})),

@@ -19,6 +19,8 @@ from sim_service.report.scale import Scale, tick_text
 _WIDTH_PX: Final = 360
 _MARGIN_PX: Final = 36
 _AROUND_M: Final = 0.06
+_TABLE_X_M: Final = (TABLE_CENTRE_M[0] - TABLE_SIZE_M[0] / 2, TABLE_CENTRE_M[0] + TABLE_SIZE_M[0] / 2)
+_TABLE_Y_M: Final = (TABLE_CENTRE_M[1] - TABLE_SIZE_M[1] / 2, TABLE_CENTRE_M[1] + TABLE_SIZE_M[1] / 2)
 _CROWD: Final = 150  # episodes from which on their marks get smaller
 _LEAST_MARK: Final = 0.4
 _MARK_PX: Final = 3.0
@@ -29,31 +31,26 @@ def coverage_map(coverage: Coverage) -> Html:
     points_m = np.concatenate([coverage.picks_m, coverage.places_m])
     reach_m = reach_at_table_m()
     x_least = min(-0.1, float(points_m[:, 0].min()) - _AROUND_M)
-    x_most = max(TABLE_CENTRE_M[0] + TABLE_SIZE_M[0] / 2, reach_m, float(points_m[:, 0].max())) + _AROUND_M
-    y_most = max(TABLE_SIZE_M[1] / 2, float(np.abs(points_m[:, 1]).max())) + _AROUND_M
+    x_most = max(_TABLE_X_M[1], reach_m, float(points_m[:, 0].max())) + _AROUND_M
+    y_most = max(_TABLE_Y_M[1], float(np.abs(points_m[:, 1]).max())) + _AROUND_M
     px_per_m = (_WIDTH_PX - _MARGIN_PX - 8) / (2 * y_most)
     foot_px = 8 + px_per_m * (x_most - x_least)
     height_px = math.ceil(foot_px + 36)
     across = Scale(y_most, -y_most, _MARGIN_PX, _WIDTH_PX - 8)
     up = Scale(x_least, x_most, foot_px, 8)
-    lanes = [
-        _box(across, up, (TABLE_CENTRE_M[0], TABLE_CENTRE_M[1]), (TABLE_SIZE_M[0], TABLE_SIZE_M[1]), "table"),
-        _box(
-            across,
-            up,
-            ((AREA_X_M[0] + AREA_X_M[1]) / 2, (AREA_Y_M[0] + AREA_Y_M[1]) / 2),
-            (AREA_X_M[1] - AREA_X_M[0], AREA_Y_M[1] - AREA_Y_M[0]),
-            "area",
-        ),
+    ground = [
+        _box(across, up, _TABLE_X_M, _TABLE_Y_M, "table"),
+        _box(across, up, AREA_X_M, AREA_Y_M, "area"),
         _reach(across, up, reach_m, y_most, x_least),
         _base(across, up),
     ]
     good, bad = coverage.success, ~coverage.success
+    failed_m = np.concatenate([coverage.places_m[bad], coverage.picks_m[bad]])
     half_px = _MARK_PX * max(_LEAST_MARK, min(1.0, math.sqrt(_CROWD / len(good))))
     points = [
-        _points(across, up, coverage.places_m[good], _diamond(half_px), "place"),
+        _points(across, up, coverage.places_m[good], _diamond(half_px), "place", half_px / 2),
         _points(across, up, coverage.picks_m[good], _dot(half_px), "pick"),
-        _points(across, up, np.concatenate([coverage.places_m[bad], coverage.picks_m[bad]]), _cross(half_px), "failed"),
+        _points(across, up, failed_m, _cross(half_px), "failed", half_px / 2),
     ]
     x_ticks = [
         joined(
@@ -73,7 +70,7 @@ def coverage_map(coverage: Coverage) -> Html:
         _WIDTH_PX,
         height_px,
         told,
-        *lanes,
+        *ground,
         *points,
         element("line", x1=_MARGIN_PX, x2=_MARGIN_PX, y1=8, y2=foot_px, class_="axis"),
         *x_ticks,
@@ -113,11 +110,9 @@ def reach_at_table_m() -> float:
     return near_m
 
 
-def _box(across: Scale, up: Scale, centre_m: tuple[float, float], size_m: tuple[float, float], class_: str) -> Html:
-    left_px = across.at(centre_m[1] + size_m[1] / 2)
-    top_px = up.at(centre_m[0] + size_m[0] / 2)
-    width_px = across.at(centre_m[1] - size_m[1] / 2) - left_px
-    return rectangle(left_px, top_px, width_px, up.at(centre_m[0] - size_m[0] / 2) - top_px, class_)
+def _box(across: Scale, up: Scale, x_m: tuple[float, float], y_m: tuple[float, float], class_: str) -> Html:
+    left_px, top_px = across.at(y_m[1]), up.at(x_m[1])
+    return rectangle(left_px, top_px, across.at(y_m[0]) - left_px, up.at(x_m[0]) - top_px, class_)
 
 
 def _reach(across: Scale, up: Scale, reach_m: float, y_most_m: float, x_least_m: float) -> Html:
@@ -146,12 +141,14 @@ def _base(across: Scale, up: Scale) -> Html:
     )
 
 
-def _points(across: Scale, up: Scale, points_m: Floats, shape: str, class_: str) -> Html:
+def _points(
+    across: Scale, up: Scale, points_m: Floats, shape: str, class_: str, stroke_px: float | None = None
+) -> Html:
     if not len(points_m):
         return Html("")
     right, down = across(points_m[:, 1]), up(points_m[:, 0])
     path = "".join(f"M{x:.1f} {y:.1f}{shape}" for x, y in zip(right, down, strict=True))
-    return element("path", d=path, class_=class_)
+    return element("path", d=path, class_=class_, stroke_width=stroke_px)
 
 
 # Shapes differ, so that no colour is needed to tell them apart. Each is a path about the point that it marks.

@@ -45,7 +45,6 @@ def _clip(entry: ShownEpisode, clip: Clip) -> Html:
     video = element(
         "video",
         src=data_uri("video/mp4", clip.mp4),
-        poster=data_uri("image/jpeg", clip.poster) if clip.poster else None,
         controls="",
         muted="",
         playsinline="",

@@ -119,13 +119,12 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Clip:
-    """The first `seconds` of the episode's `of_seconds`, as MP4. poster: JPEG, b"" for none."""
+    """The first `seconds` of the episode's `of_seconds`, as MP4."""
 
     camera: str
     seconds: float
     of_seconds: float
     mp4: bytes
-    poster: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from sim_service.folder_listings import file_version
 from sim_service.ledger import COLLECTION_FILE
 from sim_service.report.distributions import distributions
 from sim_service.report.facts import Clip, Quality, ReportFacts, ShownEpisode
@@ -91,10 +92,9 @@ def with_clips(facts: ReportFacts, dataset: StoredDataset, most_bytes: int) -> R
         clips: list[Clip] = []
         problems: list[str] = []
         for camera in cameras if entry.number in episodes else ():
-            poster = _poster(entry, camera)
             try:
-                clips.append(clip(dataset, entry.number, camera, left_bytes // left - len(poster), poster))
-                left_bytes -= len(clips[-1].mp4) + len(poster)
+                clips.append(clip(dataset, entry.number, camera, left_bytes // left))
+                left_bytes -= len(clips[-1].mp4)
             except (DatasetError, KeyError, TypeError, ValueError) as error:
                 problems.append(str(error) if isinstance(error, DatasetError) else repr(error))
             left -= 1
@@ -102,16 +102,9 @@ def with_clips(facts: ReportFacts, dataset: StoredDataset, most_bytes: int) -> R
     return replace(facts, shown=tuple(shown))
 
 
-def _poster(entry: ShownEpisode, camera: str) -> bytes:
-    """What the camera saw halfway; b"" where its pictures cannot be read."""
-    for found in entry.sheets:
-        if found.camera == camera and found.pictures:
-            return found.pictures[len(found.pictures) // 2].jpeg
-    return b""
-
-
 def _read_collection(root: Path, problems: list[str]) -> dict[str, Any]:
     try:
+        file_version(root / COLLECTION_FILE)  # no pipe, which would block
         with (root / COLLECTION_FILE).open("rb") as stream:
             text = stream.read(_MAX_COLLECTION_BYTES + 1)
         content = json.loads(text) if len(text) <= _MAX_COLLECTION_BYTES else None

@@ -40,7 +40,7 @@ def sheet(dataset: StoredDataset, episode: int, camera: str) -> Sheet:
     return Sheet(camera, tuple(pictures))
 
 
-def clip(dataset: StoredDataset, episode: int, camera: str, most_bytes: int, poster: bytes = b"") -> Clip:
+def clip(dataset: StoredDataset, episode: int, camera: str, most_bytes: int) -> Clip:
     """The episode's packets as they are, from its first frame on, as many as fit; where it does not begin with a
     keyframe its pictures are encoded anew. Raises DatasetError."""
     row = dataset.row(episode)
@@ -57,7 +57,7 @@ def clip(dataset: StoredDataset, episode: int, camera: str, most_bytes: int, pos
         raise DatasetError(f"cannot show the video of {camera}: {error}") from error
     if len(mp4) > most_bytes:
         raise DatasetError(f"the clip of {camera} takes {len(mp4)} bytes, {most_bytes} are left for it")
-    return Clip(camera, frames / dataset.fps, length / dataset.fps, mp4, poster)
+    return Clip(camera, frames / dataset.fps, length / dataset.fps, mp4)
 
 
 def _frames_within(file: Path, span: Span, most_bytes: int) -> int:

@@ -91,8 +91,8 @@ svg .table { fill: var(--raised); stroke: var(--line-strong); } svg .area { fill
 svg .reach { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 7 4; }
 svg .base { fill: var(--muted); }
 svg .pick { fill: var(--accent); fill-opacity: .75; }
-svg .place { fill: none; stroke: var(--second); stroke-width: 1.5; }
-svg .failed { fill: none; stroke: var(--bad); stroke-width: 1.75; }
+svg .place { fill: none; stroke: var(--second); }
+svg .failed { fill: none; stroke: var(--bad); }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; margin: .5rem 0; padding: 0;
   font-size: .8125rem; color: var(--muted); }
 .legend li { display: flex; align-items: center; gap: .4rem; }

@@ -301,6 +301,9 @@ def test_a_report_cannot_touch_the_api(client: FlaskClient, prefix: str) -> None
     directives = [directive.strip() for directive in policy.split(";")]
     assert "sandbox" in directives  # neither scripts nor our origin
     assert "default-src 'none'" in directives
+    # what a report has inside itself: style, pictures, clips; scripts are under default-src
+    assert {"style-src 'unsafe-inline'", "img-src data:", "media-src data:"} < set(directives)
+    assert not any(directive.startswith(("script-src", "sandbox ", "connect-src")) for directive in directives)
     assert get(client, f"{prefix}/datasets/n/a/report", If_None_Match=response.headers["ETag"]).status_code == 304
 
 

@@ -2,8 +2,8 @@
 
 Makes LeRobot's environment, writes synthetic datasets of known truth, merges further ones, has LeRobot read them and
 put them through its tools, and lets our writer go on where LeRobot's own has appended. LeRobot also reads every item of
-what the Isaac Sim adapter collects on the stand-in. LeRobot 0.6.1 brings our GR00T exports back, too. With `--dataset PATH` every item of that dataset is read instead.
-Exit code 1 when anything failed.
+what the Isaac Sim adapter collects on the stand-in, and 0.6.1 brings our GR00T exports back. With `--dataset PATH`
+every item of that dataset is read instead. Exit code 1 when anything failed.
 """
 
 from __future__ import annotations

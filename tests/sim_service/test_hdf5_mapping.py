@@ -73,3 +73,9 @@ def test_a_file_that_holds_none_is_named(tmp_path: Path) -> None:
             read_mapping(file)
     with pytest.raises(MappingError, match="missing"):
         read_mapping(tmp_path / "missing")
+
+
+def test_the_example_of_the_documentation_is_a_mapping() -> None:
+    text = (Path(__file__).parents[2] / "docs/hdf5.md").read_text()
+    example = mapping_of(yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0]))
+    assert [len(sources) for sources in example.vectors.values()] == [2, 2, 1]

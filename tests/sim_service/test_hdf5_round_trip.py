@@ -37,6 +37,16 @@ from sim_service.simulators import SimulatorSettings
 from sim_service.stored import open_stored
 
 LEAST_PSNR_DB = 36.0
+CONFIG = CollectConfig(
+    output=Path(),
+    num_episodes=3,
+    seed=7,
+    steps_per_segment=2,
+    max_attempts=1,
+    keep_failures=True,
+    simulator="mujoco",
+    randomization=dataclasses.replace(PRESETS["none"], observation_noise=1.0),
+)
 META = ("info.json", "collection.json", "tasks.jsonl", "writer.json")
 
 
@@ -57,7 +67,7 @@ def import_(*words: object) -> int:
     return run_import(parser.parse_args(["hdf5", *map(str, words)]))
 
 
-class MissesEveryThird(FakeSimulator):
+class MissesOnce(FakeSimulator):
     """At episode 1 the object stands out of reach, in its only attempt."""
 
     def reset(self, scene: Scene) -> None:
@@ -70,18 +80,8 @@ class MissesEveryThird(FakeSimulator):
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three episodes, the second one a failure, with noisy observations, so that every feature is there."""
     folder = tmp_path_factory.mktemp("source") / "dataset"
-    config = CollectConfig(
-        output=folder,
-        num_episodes=3,
-        seed=7,
-        steps_per_segment=2,
-        max_attempts=1,
-        keep_failures=True,
-        simulator="mujoco",
-        randomization=dataclasses.replace(PRESETS["none"], observation_noise=1.0),
-    )
-    simulator = MissesEveryThird()
-    drive(simulator, Collection(config, simulator).run())
+    simulator = MissesOnce()
+    drive(simulator, Collection(dataclasses.replace(CONFIG, output=folder), simulator).run())
     assert [row["collection/success"] for row in open_stored(folder).rows] == [True, False, True]
     return folder
 
@@ -124,7 +124,7 @@ def test_it_comes_back_with_every_number(source: Path, tmp_path: Path) -> None:
             assert dict(one[f"data/{demo}"].attrs) == dict(two[f"data/{demo}"].attrs)
 
 
-def test_what_comes_back_can_be_replayed(source: Path, tmp_path: Path) -> None:
+def test_what_comes_back_can_be_replayed_and_continued(source: Path, tmp_path: Path) -> None:
     assert export(source, tmp_path / "out.hdf5") == DONE
     assert import_(tmp_path / "out.hdf5", tmp_path / "back", "--keep-failed") == DONE
     before, after = open_dataset(source), open_dataset(tmp_path / "back")
@@ -133,7 +133,14 @@ def test_what_comes_back_can_be_replayed(source: Path, tmp_path: Path) -> None:
         recorded, again = load_episode(before, episode), load_episode(after, episode)
         assert scene_columns(again.scene, CAMERAS) == scene_columns(recorded.scene, CAMERAS)
         simulator = FakeSimulator()
-        assert joint_deviation(again.states, drive(simulator, replay(simulator, again))) <= 1e-6
+        assert joint_deviation(again.states, drive(simulator, replay(simulator, again))) == joint_deviation(
+            recorded.states, drive(simulator, replay(simulator, recorded))
+        )
+    more = dataclasses.replace(CONFIG, output=tmp_path / "back", num_episodes=4, resume=True)
+    simulator = FakeSimulator()
+    drive(simulator, Collection(more, simulator).run())
+    assert [row["collection/index"] for row in open_stored(tmp_path / "back").rows] == [0, 1, 2, 3]
+    assert check_dataset(tmp_path / "back").ok
 
 
 def test_failed_demonstrations_stay_away_and_are_not_counted(

@@ -29,6 +29,7 @@ from sim_service.exit_codes import DONE, FAILED
 from sim_service.quality.inspection import inspect
 from sim_service.quality.luma import luma
 from sim_service.quality.number_gates import number_gates
+from sim_service.simulators import SimulatorSettings
 from sim_service.stored import DatasetError, StoredDataset, open_stored
 
 EPISODES = 3
@@ -190,6 +191,7 @@ def test_what_the_simulator_records_passes_every_gate(tmp_path: Path) -> None:
         output=tmp_path / "real",
         num_episodes=2,
         simulator="mujoco",
+        settings=SimulatorSettings.of(30, False, "fast", PRESETS["full"]),
         randomization=PRESETS["full"],
         motion=Motion("min-jerk", "cartesian"),
     )

@@ -42,7 +42,8 @@ def uniform(count: int, seed: int) -> Points:
 
 
 def in_area(points: Points) -> Points:
-    return CORNER_M + points * SIZE_M
+    inside: Points = CORNER_M + points * SIZE_M
+    return inside
 
 
 @cache

@@ -70,15 +70,21 @@ def video(episode: int = 0) -> list[Luma]:
 
 
 def blurred(levels: Luma) -> Luma:
-    """By a Gaussian of about 2 pixels: five times the mean of three pixels and their neighbours, both ways."""
+    """By a Gaussian of 2 pixels: six times the mean of three pixels, both ways."""
     smooth = levels.astype(np.float64)
     for axis in (0, 1) * 6:
         smooth = (np.roll(smooth, 1, axis) + smooth + np.roll(smooth, -1, axis)) / 3
-    return smooth.round().astype(np.uint8)
+    result: Luma = smooth.round().astype(np.uint8)
+    return result
 
 
 def gain(factor: float) -> Change:
     return lambda levels: np.clip(levels * factor, 0, 255).astype(np.uint8)
+
+
+def partly_white(levels: Luma) -> Luma:
+    """The upper 30 %."""
+    return np.where(np.arange(SIDE)[:, None] < 0.3 * SIDE, np.uint8(255), levels)
 
 
 def black(levels: Luma) -> Luma:
@@ -127,6 +133,7 @@ DEFECTS: dict[str, tuple[Callable[[Video], Video], set[str]]] = {
     "one black picture": (lambda frames: changed(frames, black, 20, 21), {"black-pictures"}),
     "all dark": (lambda frames: changed(frames, gain(0.12)), {"under-exposed", "frozen-pictures"}),
     "some washed out": (lambda frames: changed(frames, gain(4.0), 10, 15), {"over-exposed", "blurred-pictures"}),
+    "partly white": (lambda frames: changed(frames, partly_white), {"over-exposed"}),
     "frozen for a while": (lambda frames: frozen(frames, 20, 10), {"frozen-pictures"}),
     "frozen to the end": (lambda frames: frozen(frames, FRAMES - 12, 12), {"frozen-pictures"}),
     "frozen from the start": (lambda frames: frozen(frames, 0, 12), {"frozen-pictures"}),

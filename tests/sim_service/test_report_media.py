@@ -15,6 +15,8 @@ from small_dataset import LENGTHS, write_dataset
 from writing import AV1, picture_number
 
 from lerobot_writer.pack import pack_dataset
+from sim_service.recorded import Dataset
+from sim_service.report.contact_sheet import write_contact_sheet
 from sim_service.report.media import PICTURE_WIDTH_PX, clip, sheet
 from sim_service.stored import DatasetError, StoredDataset, open_stored
 
@@ -49,9 +51,9 @@ def test_a_clip_is_the_episode_s_packets(tmp_path: Path, codec: object, packed: 
     dataset = open_stored(root)
     begin = 0
     for episode, length in enumerate(LENGTHS):
-        found = clip(dataset, episode, camera, PLENTY, b"poster")
+        found = clip(dataset, episode, camera, PLENTY)
         assert packets(found.mp4) == whole[begin : begin + length]
-        assert (found.camera, found.poster) == (camera, b"poster")
+        assert found.camera == camera
         assert found.seconds == found.of_seconds == length / 30
         assert times(found.mp4) == pytest.approx([frame / 30 for frame in range(length)])
         begin += length
@@ -124,3 +126,15 @@ def test_a_video_outside_of_the_dataset_is_not_shown(tmp_path: Path, template: s
     for show in (lambda: sheet(dataset, 0, CAMERA), lambda: clip(dataset, 0, CAMERA, PLENTY)):
         with pytest.raises(DatasetError, match=r"video_path of meta/info\.json leads out of the dataset"):
             show()
+
+
+def test_a_contact_sheet_has_a_row_for_each_camera_and_episode(tmp_path: Path) -> None:
+    stored = shared(tmp_path)
+    dataset = Dataset(stored.root, stored.info, stored.rows, {})
+    write_contact_sheet(dataset, [2, 0], tmp_path / "sheet.png")
+    picture = iio.imread(tmp_path / "sheet.png")
+    assert picture.shape == (4 * 48 + 3 * 4, 10 * 64 + 9 * 4, 3)
+    (last,) = dataset.pictures(0, CAMERAS[1], [17])
+    np.testing.assert_array_equal(picture[-48:, -64:], last)
+    with pytest.raises(DatasetError, match="must end in"):
+        write_contact_sheet(dataset, [0], tmp_path / "sheet.gif")
