@@ -20,6 +20,11 @@ _BESIDE: Final = Path(".README.md.tmp")
 _LICENSE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")  # of the Hub's identifiers
 _LICENSE_LINE: Final = re.compile(rf"\A(---\n)license: ({_LICENSE.pattern})\n")
 _DIGEST_LINE: Final = re.compile(r"<!-- isaac-collect: ([0-9a-f]{64})[^\n]*-->\n\Z")
+# What files raise whose content is not as it should be.
+_OF_CONTENT: Final = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
+    *(pa.ArrowException, yaml.YAMLError),
+)
 _NOTE: Final = "a card that was edited, but for its license, is left alone"
 
 
@@ -45,10 +50,7 @@ def write_card(root: Path, license: str | None = None) -> bool:
         write_flushed(root / _BESIDE, content)
         (root / _BESIDE).replace(root / CARD_FILE)
         flush(root)
-    except (
-        *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
-        *(pa.ArrowException, yaml.YAMLError),
-    ) as error:
+    except (OSError, *_OF_CONTENT) as error:
         raise CardError(f"cannot write the card of {root}: {type(error).__name__}: {error}") from error
     return True
 

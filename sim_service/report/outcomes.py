@@ -29,7 +29,7 @@ def outcomes(rows: Sequence[Row], exhausted: Mapping[str, Sequence[str]]) -> Out
         failures.update(reason for reason in (before or "").split(",") if reason)
         if not success:
             failures[word(row, "failure_reason") or "unknown"] += 1
-        successes_2cm += success and flag(row, "success_2cm") is True
+        successes_2cm += flag(row, "success_2cm") is True
         first += 1
         first_successes += success and number(row, "attempt") == 0
     for reasons in exhausted.values():

@@ -97,7 +97,7 @@ svg .failed { fill: none; stroke: var(--bad); }
   font-size: .8125rem; color: var(--muted); }
 .legend li { display: flex; align-items: center; gap: .4rem; }
 .legend svg { width: 20px; height: 14px; flex: none; }
-.shots { display: grid; gap: .5rem; grid-template-columns: repeat(auto-fill, minmax(min(30%, 100px), 1fr)); }
+.shots { display: grid; gap: .5rem; grid-template-columns: repeat(auto-fill, minmax(min(30%, 88px), 1fr)); }
 .shots img { display: block; width: 100%; height: auto; border-radius: 4px; background: var(--raised); }
 .shots figcaption { margin: .125rem 0 0; font-size: .6875rem; line-height: 1.3; }
 .clips { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }

@@ -343,6 +343,7 @@ def test_collecting_by_keyboard_alone(page: Page, service: Served) -> None:
     page.type_over("5")
     tab_to(page, "collect-start")
     page.press(Keys.ENTER)
+    page.until_text("progress-dataset", "by_keyboard$")  # until then it tells of the job before
     page.until_text("job-state", "Completed")
     tab_to(page, "open-last")
     page.press(Keys.ENTER)
