@@ -59,10 +59,6 @@ class Grip:
     def holds(self) -> bool:
         return self._closed_ticks >= GRIP_TICKS
 
-    @property
-    def open(self) -> bool:
-        return self._closed_ticks == 0
-
 
 def run_rollout(
     simulator: Simulator, task: Task, plan: Plan, policy: Policy, max_frames: int
@@ -114,7 +110,7 @@ def _rollout(
         measured.see(observation, scene)
         weld.check(observation, scene)
         grip.command(action.finger_m)
-        if welded and grip.open:
+        if welded and not grip.holds:
             simulator.detach()
             weld.end()
             welded, measured.detach_frame = False, frame

@@ -42,7 +42,7 @@ def open_dataset(root: Path) -> Dataset:
         raise DatasetError(f"{root} holds no dataset of this collector: no {Path(error.filename).name}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{root} holds no dataset of this collector: {error!r}") from error
-    if not all("collection/segment_frames" in row for row in dataset.rows):
+    if not all(row.get("collection/segment_frames") for row in dataset.rows):
         raise DatasetError(f"{root} holds episodes of another collector: no column collection/segment_frames")
     return dataset
 

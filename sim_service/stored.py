@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast, overload
 
 import av
 import av.error
@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+_ROWS_AT_ONCE: Final = 256
 
 Image = NDArray[np.uint8]
 Columns = Mapping[str, NDArray[Any]]
@@ -25,13 +27,47 @@ class DatasetError(RuntimeError):
     """The folder holds no such dataset or episode; the message says which."""
 
 
+Row = Mapping[str, Any]
+
+
+class EpisodeRows(Sequence[Row]):
+    """Rows of a table, each made a dict of when it is asked for: as dicts they take ten times the memory."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @overload
+    def __getitem__(self, position: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[Row]: ...
+
+    def __getitem__(self, position: int | slice) -> Row | Sequence[Row]:
+        if isinstance(position, slice):
+            begin, end, step = position.indices(len(self))
+            if step != 1:
+                raise ValueError(f"a slice of rows must have step 1, got {step}")
+            return EpisodeRows(self._table.slice(begin, max(0, end - begin)))
+        if not -len(self) <= position < len(self):
+            raise IndexError(position)
+        (row,) = self._table.slice(position % len(self), 1).to_pylist()
+        return cast(Row, row)
+
+    def __iter__(self) -> Iterator[Row]:
+        for batch in self._table.to_batches(max_chunksize=_ROWS_AT_ONCE):
+            yield from batch.to_pylist()
+
+
 @dataclass(frozen=True)
 class StoredDataset:
-    """rows: one dict per episode, as in meta/episodes, without statistics."""
+    """rows: of meta/episodes, one per episode, without statistics."""
 
     root: Path
     info: dict[str, Any]
-    rows: list[dict[str, Any]]
+    rows: Sequence[Row]
 
     @property
     def fps(self) -> int:
@@ -60,7 +96,7 @@ class StoredDataset:
             first.setdefault(self.data_file(row), row["dataset_from_index"])
         return first
 
-    def row(self, episode: int) -> dict[str, Any]:
+    def row(self, episode: int) -> Row:
         if not 0 <= episode < len(self.rows):
             raise DatasetError(f"no episode {episode} in {self.root}: it has 0 to {len(self.rows) - 1}")
         return self.rows[episode]
@@ -81,21 +117,22 @@ class StoredDataset:
         )
         return file
 
-    def numbers(self, episode: int, columns: Sequence[str] | None = None) -> Columns:
+    def numbers(self, episode: int, features: Sequence[str] | None = None) -> Columns:
         """An episode's data by feature (default: `numeric`): shape (frames,) for a feature of shape [1], else (frames,
         size), in the dtype that is stored. Raises DatasetError."""
         row = self.row(episode)
         path = self.data_file(row)
-        names = list(self.numeric if columns is None else columns)
+        names = list(self.numeric if features is None else features)
         begin = row["dataset_from_index"] - self.first_rows[path]
         try:
             with pq.ParquetFile(self.root / path) as file:
                 table = _slice(file, begin, row["length"], names)
+            columns = {name: _array(table.column(name)) for name in names}
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise DatasetError(f"cannot read episode {episode} from {path}: {error}") from error
         if table.num_rows != row["length"]:
             raise DatasetError(f"{path} ends before row {begin + row['length']}, where episode {episode} ends")
-        return {name: _array(table.column(name)) for name in names}
+        return columns
 
     def pictures(self, episode: int, camera: str, frames: Iterable[int]) -> Iterator[Image]:
         """The decoded pictures, RGB of shape (height, width, 3), of one camera (its feature name) at these rising frame
@@ -138,11 +175,12 @@ def open_stored(root: Path) -> StoredDataset:
         info = json.loads((root / "meta/info.json").read_bytes())
         if info["codebase_version"] != "v3.0":
             raise DatasetError(f"{root} is a dataset of format {info['codebase_version']}, expected v3.0")
-        rows: list[dict[str, Any]] = []
+        tables = []
         for file in sorted((root / "meta/episodes").glob("*/*.parquet")):
             columns = [name for name in pq.read_schema(file).names if not name.startswith("stats/")]
-            rows += pq.read_table(file, columns=columns).to_pylist()
-        dataset = StoredDataset(root, info, rows[: info["total_episodes"]])
+            tables.append(pq.read_table(file, columns=columns))
+        table = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({"episode_index": []})
+        dataset = StoredDataset(root, info, EpisodeRows(table.slice(0, info["total_episodes"])))
         _ = dataset.cameras, dataset.numeric, dataset.fps, dataset.first_rows, info["data_path"], info["video_path"]
     except FileNotFoundError as error:
         raise DatasetError(f"{root} holds no LeRobot dataset: no {Path(error.filename).name}") from None

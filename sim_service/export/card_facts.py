@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,6 @@ from lerobot_writer.schema import CODEBASE_VERSION
 from sim_service.ledger import COLLECTION_FILE
 
 _COLUMNS: Final = ("collection/success", "collection/success_2cm", "collection/placement_error_m")
-_FOLDERS: Final = ("data", "videos", "meta")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +34,13 @@ class Outcomes:
 
 @dataclass(frozen=True, eq=False)
 class CardFacts:
-    """features: as in info.json. size_bytes: of data, videos and meta. configuration: of meta/collection.json; it and
+    """features: as in info.json. configuration: of meta/collection.json; it and
     outcomes are None for a dataset of another collector."""
 
     robot_type: str
     fps: int
     episodes: int
     frames: int
-    size_bytes: int
     features: Mapping[str, Mapping[str, Any]]
     tasks: Sequence[str]
     configuration: Mapping[str, Any] | None = None
@@ -61,7 +58,6 @@ def read_facts(root: Path) -> CardFacts:
         "fps": int(info["fps"]),
         "episodes": int(info["total_episodes"]),
         "frames": int(info["total_frames"]),
-        "size_bytes": sum(_size_bytes(root / folder) for folder in _FOLDERS),
         "features": info["features"],
         "tasks": _tasks(root),
     }
@@ -97,10 +93,3 @@ def _outcomes(root: Path, totals: Mapping[str, Any], episodes: int) -> Outcomes:
         recorded=int(counted.sum()),
         errors_m=np.array(errors_m[:episodes], np.float64)[counted],
     )
-
-
-def _size_bytes(folder: Path) -> int:
-    total = 0
-    for entry in os.scandir(folder) if folder.is_dir() else ():
-        total += _size_bytes(Path(entry.path)) if entry.is_dir() else entry.stat().st_size
-    return total

@@ -115,7 +115,6 @@ def _statistics(facts: CardFacts) -> Iterator[tuple[str, str]]:
     yield "frames", f"{facts.frames:,} at {facts.fps} a second"
     minutes = facts.frames / facts.fps / 60
     yield "duration", f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.2f} h"
-    yield "size", f"{facts.size_bytes / 1e6:,.1f} MB"
     if facts.outcomes is not None:
         yield from _outcome_rows(facts.outcomes, facts.episodes)
 

@@ -136,8 +136,6 @@ def test_the_statistics_are_the_dataset_s(root: Path) -> None:
     median_mm, high_mm = 1000 * np.quantile([ERRORS_M[0], ERRORS_M[2]], [0.5, 0.95])
     told = f"median {median_mm:.2f} mm, 95 % up to {high_mm:.2f} mm, at most 3.00 mm"
     assert value(root, "placement error of those") == told
-    size_mb = check_dataset(root).size_bytes / 1e6
-    assert value(root, "size") == f"{size_mb:.1f} MB"
     assert value(root, "`distractors`") == r"\[0\, 4\]"
     assert "`cube_edge_m`" not in card(root)  # it did not vary
 

@@ -1,6 +1,7 @@
 """What an HDF5 export holds, as robomimic and Isaac Lab read it, and that it is there whole or not at all."""
 
 import argparse
+import dataclasses
 import json
 import os
 import resource

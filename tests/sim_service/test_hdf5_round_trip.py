@@ -92,7 +92,7 @@ def numbers(root: Path) -> list[dict[str, np.ndarray]]:
 
 
 def assert_same_numbers(one: Path, other: Path) -> None:
-    assert open_stored(one).rows == open_stored(other).rows
+    assert list(open_stored(one).rows) == list(open_stored(other).rows)
     for before, after in zip(numbers(one), numbers(other), strict=True):
         assert before.keys() == after.keys()
         for name, values in before.items():

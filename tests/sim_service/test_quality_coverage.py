@@ -59,9 +59,9 @@ def collected(use_ycb: bool, preset: str, count: int) -> tuple[tuple[float, ...]
 
 
 @pytest.mark.parametrize(("use_ycb", "preset"), [(False, "none"), (False, "full"), (True, "none"), (True, "full")])
-@pytest.mark.parametrize("count", [20, 50, 100])
+@pytest.mark.parametrize("count", [20, 60])
 def test_what_the_collector_draws_passes(use_ycb: bool, preset: str, count: int) -> None:
-    rows = np.array(collected(use_ycb, preset, 100))[:count]
+    rows = np.array(collected(use_ycb, preset, 60))[:count]
     assert (rows[:, 4] > 0.06).all() == use_ycb
     found = verdicts(rows[:, :2], rows[:, 2:4], float(rows[0, 4]))
     assert {name: found[name].status for name in GATES} == dict.fromkeys(GATES, "pass")
@@ -82,7 +82,7 @@ CLUSTERS: dict[str, Callable[[Points], Points]] = {
 @pytest.mark.parametrize("spot", ["pick", "place"])
 def test_clusters_of_fifty_fail(cluster: str, spot: str) -> None:
     """In every draw, and of the spot that clusters alone."""
-    for seed in range(5):
+    for seed in range(3):
         clustered, spread = in_area(CLUSTERS[cluster](uniform(50, seed))), in_area(uniform(50, 1000 + seed))
         found = verdicts(*((clustered, spread) if spot == "pick" else (spread, clustered)))
         assert "fail" in {found[f"{spot}-{kind}"].status for kind in ("occupancy", "discrepancy")}, seed
@@ -98,6 +98,16 @@ def test_a_corner_is_noticed_as_soon_as_anything_is() -> None:
 def test_tall_objects_in_a_corner_fail_both_gates() -> None:
     found = verdicts(in_area(uniform(50, 0) / 2), in_area(uniform(50, 1)), height_m=0.19)
     assert (found["pick-occupancy"].status, found["pick-discrepancy"].status) == ("fail", "fail")
+
+
+def test_many_tall_objects_may_avoid_what_they_have_to() -> None:
+    """Spots as often in a cell as TALL has them; of cubes they were far from even."""
+    rng = np.random.default_rng(6)
+    cells = rng.choice(TALL.size, 2000, p=(TALL / TALL.sum()).ravel())
+    points = (np.stack(np.divmod(cells, CELLS[1]), axis=1) + rng.random((2000, 2))) / CELLS
+    picks, places = in_area(points[:1000]), in_area(points[1000:])
+    assert {verdict.status for verdict in verdicts(picks, places, height_m=0.19).values()} == {"pass"}
+    assert {verdict.status for verdict in verdicts(picks, places).values()} == {"fail"}
 
 
 def test_a_strip_that_is_never_visited() -> None:

@@ -78,10 +78,10 @@ def blurred(levels: Luma) -> Luma:
     return result
 
 
-def haze(levels: Luma) -> Luma:
-    """So blurred that what is left is as strong at the fine scale as at the coarse one."""
-    coarse = levels.reshape(12, SIDE // 12, 12, SIDE // 12).mean(axis=(1, 3))
-    return (120 + (coarse - coarse.mean()) / 8).round().astype(np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+def faint_noise(levels: Luma) -> Luma:
+    """Sharp, and yet a picture of nothing."""
+    specks = np.random.default_rng(int(levels.sum())).random(levels.shape) < 0.05
+    return (100 + specks).astype(np.uint8)
 
 
 def gain(factor: float) -> Change:
@@ -145,7 +145,7 @@ DEFECTS: dict[str, tuple[Callable[[Video], Video], set[str]]] = {
     "frozen from the start": (lambda frames: frozen(frames, 0, 12), {"frozen-pictures"}),
     "some blurred": (lambda frames: changed(frames, blurred, 14, 36), {"blurred-pictures"}),
     "all blurred": (lambda frames: changed(frames, blurred), {"blurred-episodes"}),
-    "nothing but a haze": (lambda frames: changed(frames, haze), {"blurred-episodes"}),
+    "nothing but noise": (lambda frames: changed(frames, faint_noise), {"frozen-pictures", "blurred-episodes"}),
     "all frozen": (lambda frames: frozen(frames, 0, FRAMES), {"frozen-pictures"}),
     "nothing but grey": (lambda frames: changed(frames, grey), {"frozen-pictures", "blurred-episodes"}),
 }

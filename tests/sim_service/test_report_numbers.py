@@ -85,6 +85,7 @@ def test_the_most_frequent_reasons_stand_for_all() -> None:
     assert found is not None
     assert len(found.failures) == 21
     assert sum(found.failures.values()) == 100
+    assert found.attempts == 101
 
 
 @pytest.mark.parametrize(
