@@ -243,7 +243,9 @@ def test_an_episode_of_two_tasks_is_refused(collected: tuple[StoredDataset, Path
     from sim_service.export.hdf5_file import write_hdf5
 
     dataset = open_dataset(collected[0].root)
-    dataset.rows[1]["tasks"].append("another")
+    rows = list(dataset.rows)
+    rows[1] = {**rows[1], "tasks": [*rows[1]["tasks"], "another"]}
+    dataset = dataclasses.replace(dataset, rows=rows)
     with pytest.raises(hdf5_library.Hdf5Error, match="episode 1"):
         write_hdf5(dataset, tmp_path / "out.hdf5")
 
