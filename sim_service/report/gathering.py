@@ -16,7 +16,7 @@ from sim_service.report.facts import Clip, Quality, ReportFacts, ShownEpisode
 from sim_service.report.markup import shortened
 from sim_service.report.media import clip
 from sim_service.report.outcomes import coverage, exhausted_indices, outcomes, placement_errors
-from sim_service.report.shown_episodes import MAX_CAMERAS, clip_episodes, shown_episode
+from sim_service.report.shown_episodes import MAX_CAMERAS, UNREADABLE, clip_episodes, said, shown_episode
 from sim_service.report.summary import mapping, preset, ranges, recording, totals, versions
 from sim_service.stored import DatasetError, StoredDataset
 
@@ -95,8 +95,8 @@ def with_clips(facts: ReportFacts, dataset: StoredDataset, most_bytes: int) -> R
             try:
                 clips.append(clip(dataset, entry.number, camera, left_bytes // left))
                 left_bytes -= len(clips[-1].mp4)
-            except (DatasetError, KeyError, TypeError, ValueError) as error:
-                problems.append(str(error) if isinstance(error, DatasetError) else repr(error))
+            except UNREADABLE as error:
+                problems.append(said(error))
             left -= 1
         shown.append(replace(entry, clips=tuple(clips), problems=(*entry.problems, *problems)))
     return replace(facts, shown=tuple(shown))

@@ -18,6 +18,8 @@ MAX_SHOWN: Final = 6
 MAX_CAMERAS: Final = 4
 _MAX_FRAMES: Final = 1_000_000
 _CHOSEN: Final = "chosen"
+# What reading raises: DatasetError where it looked, the others where a value of a row is of another kind or size.
+UNREADABLE: Final = (DatasetError, KeyError, TypeError, ValueError, OverflowError)
 
 
 def default_episodes(rows: Sequence[Row]) -> dict[int, str]:
@@ -62,13 +64,13 @@ def shown_episode(dataset: StoredDataset, episode: int, why: str) -> ShownEpisod
     for camera in dataset.cameras[:MAX_CAMERAS]:
         try:
             sheets.append(sheet(dataset, episode, camera))
-        except (DatasetError, KeyError, TypeError, ValueError) as error:
-            problems.append(_said(error))
+        except UNREADABLE as error:
+            problems.append(said(error))
     panels: tuple[Panel, ...] = ()
     try:
         panels = motion_panels(episode_numbers(dataset, episode))
-    except (DatasetError, KeyError, TypeError, ValueError) as error:
-        problems.append(_said(error))
+    except UNREADABLE as error:
+        problems.append(said(error))
     tasks = row.get("tasks")
     return ShownEpisode(
         number=episode,
@@ -106,5 +108,5 @@ def _result(row: Row) -> str:
     return ", ".join(parts)
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     return str(error) if isinstance(error, DatasetError) else repr(error)

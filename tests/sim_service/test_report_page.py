@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import random
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -247,3 +249,28 @@ def test_no_path_and_no_time_is_told(folders: dict[str, Path], pages: dict[str, 
     """The same dataset gives the same page, wherever it lies."""
     assert str(folders["collected"].parent) not in pages["collected"]
     assert render_report(facts_of(folders["collected"])) == pages["collected"]
+
+
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 2**70, 5e-324, 1e300, -1e29, float("nan"), float("inf"), "", "x\0<b>", b"x", {"a": 1}),
+    *([], [1], [None], ["a", "a"], [[1]], [float("nan")] * 3, [1e29] * 3, [0.0] * 3, [2**70] * 2, [True] * 7),
+)
+
+
+def test_values_of_any_kind_never_stop_a_report(folders: dict[str, Path]) -> None:
+    dataset = open_stored(folders["one"])
+    draw = random.Random(1)
+    for _ in range(60):
+        row = dict(dataset.rows[0])
+        for name in draw.sample(
+            [name for name in row if name.partition("/")[0] in ("collection", "videos", "tasks")], 8
+        ):
+            row[name] = draw.choice(VALUES)
+        features = {name: dict(feature) for name, feature in dataset.features.items()}
+        features[draw.choice(list(features))][draw.choice(["shape", "names", "info"])] = draw.choice(VALUES)
+        info = dataset.info | {"features": features, "robot_type": draw.choice(VALUES)}
+        damaged = dataclasses.replace(dataset, info=info, rows=[row])
+        facts = with_clips(gather(damaged, default_episodes(damaged.rows), Quality()), damaged, 400_000)
+        page = render_report(facts)
+        assert parse(page).by_id("variation")
+        assert page.encode()
