@@ -141,7 +141,7 @@ DEFECTS: dict[str, tuple[Callable[[Video], Video], set[str]]] = {
     "some washed out": (lambda frames: changed(frames, gain(4.0), 10, 15), {"over-exposed", "blurred-pictures"}),
     "partly white": (lambda frames: changed(frames, partly_white), {"over-exposed"}),
     "frozen for a while": (lambda frames: frozen(frames, 20, 10), {"frozen-pictures"}),
-    "frozen to the end": (lambda frames: frozen(frames, FRAMES - 12, 12), {"frozen-pictures"}),
+    "frozen to the end": (lambda frames: frozen(frames, FRAMES - 16, 16), {"frozen-pictures"}),
     "frozen from the start": (lambda frames: frozen(frames, 0, 12), {"frozen-pictures"}),
     "some blurred": (lambda frames: changed(frames, blurred, 14, 36), {"blurred-pictures"}),
     "all blurred": (lambda frames: changed(frames, blurred), {"blurred-episodes"}),
@@ -181,7 +181,7 @@ def test_as_many_repeats_as_are_stated() -> None:
 
 
 def test_a_view_in_which_nothing_moves_may_stand_still() -> None:
-    """As of a camera on the hand above a plain table: the changes fade out and in again, for less than a quarter of the
+    """As of a camera on the hand above a plain table: the changes fade out and in again, for a fifth of the
     episode. An abrupt stop of as many frames is a defect."""
     steps_px = np.clip(np.abs(np.arange(FRAMES) - 26) - 6, 0, 4)
     faded = [np.roll(picture(0, 0), shift, axis=1) for shift in np.cumsum(steps_px).tolist()]

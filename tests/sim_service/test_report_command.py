@@ -22,7 +22,7 @@ from sim_service.exit_codes import BAD_ARGUMENTS, DONE, FAILED
 from sim_service.quality.report import QualityReport
 from sim_service.report.facts import Quality
 from sim_service.report.page import render_report
-from sim_service.report.shown_episodes import default_episodes
+from sim_service.report.shown_episodes import chosen_episodes, default_episodes
 from sim_service.report_command import MAX_REPORT_BYTES, add_report_flags, make_facts, run_report
 from sim_service.stored import DatasetError, open_stored
 
@@ -256,11 +256,11 @@ def test_numbers_that_cannot_be_read_are_told_in_their_place(root: Path) -> None
     assert page.by_id("episodes").all("img")
 
 
-@pytest.mark.parametrize("limit", [MAX_REPORT_BYTES, 400_000, 330_000, 0])
+@pytest.mark.parametrize("limit", [MAX_REPORT_BYTES, 900_000, 500_000, 0])
 def test_clips_take_what_is_left_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     root = tmp_path / "demo"
     loud = {"preset": "ultrafast", "bf": "0", "g": "2", "crf": "1"}
-    write_report_dataset(root, 2, length=90, size=(128, 96), options=loud, collection=collection_file())
+    write_report_dataset(root, 2, length=90, size=(192, 144), options=loud, collection=collection_file())
     monkeypatch.setattr("sim_service.report_command.MAX_REPORT_BYTES", limit)
     dataset = open_stored(root)
     facts = make_facts(dataset, default_episodes(dataset.rows), Quality())
@@ -277,6 +277,17 @@ def test_clips_take_what_is_left_and_no_more(tmp_path: Path, monkeypatch: pytest
     else:
         assert not clips
         assert page.count("no room for a clip") == 4
+
+
+def test_clips_are_of_the_first_two_chosen_else_of_the_typical_and_the_worst(root: Path) -> None:
+    dataset = open_stored(root)
+    for chosen, expected in (
+        (chosen_episodes(dataset, [2, 0, 1]), [2, 0]),
+        (chosen_episodes(dataset, [1]), [1]),
+        ({0: "the first", 1: "median placement error", 2: "largest placement error"}, [1, 2]),
+    ):
+        facts = make_facts(dataset, chosen, Quality())
+        assert [shown.number for shown in facts.shown if shown.clips] == expected
 
 
 def test_more_than_a_thousand_episodes_are_one_small_page(tmp_path: Path) -> None:
