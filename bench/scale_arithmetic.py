@@ -20,7 +20,7 @@ ORDERS: Final = (100, 1_000, 10_000, 100_000, 1_000_000)
 PODS: Final = {100: 1, 1_000: 4, 10_000: 10, 100_000: 50, 1_000_000: 200}
 
 _CAMERAS: Final = 2
-FIXED_FILES: Final = 6  # info, stats, tasks twice, writer, collection
+FIXED_FILES: Final = 7  # info, stats, tasks twice, writer, collection, the card
 
 # "Storage limits" of the Hugging Face Hub documentation (docs/hub/storage-limits.md in huggingface/hub-docs):
 # recommended below so many files, folders of so many at most, files recommended below and never above so many bytes.

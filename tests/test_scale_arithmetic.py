@@ -11,6 +11,7 @@ from bench import scale_arithmetic
 from bench.scale_arithmetic import ORDERS, Rates, limits_table, scale_of, scales_table
 from bench.synthetic_shards import Frames, write_part
 from lerobot_writer.pack import pack_dataset
+from sim_service.export.card import write_card
 from sim_service.merging import merge_shards
 from sim_service.shard import Shard
 
@@ -48,6 +49,7 @@ def test_files_and_inodes_are_those_of_real_shards_merged_and_packed(tmp_path: P
     shards = [tmp_path / f"{index}" for index in range(pods)]
     for index, shard in enumerate(shards):
         write_part(shard, num_episodes, Frames(2, 3), Shard(index, pods)).finalize()
+        write_card(shard)
     merged = tmp_path / "merged"
     merge_shards(merged, shards, allow_missing=False)
     assert len(_files(merged)) == expected.files
