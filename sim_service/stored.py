@@ -150,7 +150,7 @@ class StoredDataset:
         if target is None:
             return
         try:
-            with av.open(str(self.root / path)) as container:
+            with av.open(str(self.root / path), format="mp4") as container:  # no playlist
                 if not container.streams.video:
                     raise DatasetError(f"{path} holds no video")
                 stream = container.streams.video[0]

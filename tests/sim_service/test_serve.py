@@ -40,10 +40,10 @@ def configuration(dataset: Path) -> Any:
     ("fields", "flags"),
     [
         ({}, []),
-        ({"use_ycb": True}, ["--use-ycb"]),
-        ({"randomize": "full"}, ["--randomize", "full"]),
+        ({"use_ycb": True, "randomize": "full"}, ["--use-ycb", "--randomize", "full"]),
+        pytest.param({"randomize": "full"}, ["--randomize", "full"], marks=pytest.mark.long),
     ],
-    ids=["cube", "ycb", "full"],
+    ids=["cube", "ycb, full", "full"],
 )
 def test_the_api_collects_the_same_bytes_as_the_command_line(
     tmp_path: Path, fields: dict[str, Any], flags: list[str]
