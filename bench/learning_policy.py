@@ -52,7 +52,7 @@ class Examples:
         parts = [_examples(demonstration) for demonstration in demonstrations]
         return Examples(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def batch(self, rng: np.random.Generator, size: int) -> tuple[Rows, Rows]:
+    def batch(self, rng: np.random.Generator, size: int, off_rad: float = OFF_RAD) -> tuple[Rows, Rows]:
         """Features, shape (size, 43), and what the network shall answer to them, shape (size, 8)."""
         rows = rng.integers(len(self.commands), size=size)
 
@@ -62,7 +62,7 @@ class Examples:
         held, object_m, yaw = self.held[rows], self.object_m[rows], self.object_yaw_rad[rows]
         joints_rad, before_m = self.joints_rad[rows], self.before_m[rows]
         hand_m, hand_rotation = hand_poses(joints_rad)
-        joints_rad = joints_rad + OFF_RAD * rng.random((size, 1), dtype=np.float32) * noise(7)
+        joints_rad = joints_rad + np.float32(off_rad) * rng.random((size, 1), dtype=np.float32) * noise(7)
         off_hand_m, off_rotation = hand_poses(joints_rad)
         in_hand_m = np.einsum("nji,nj->ni", hand_rotation, object_m - hand_m)
         carried_m = off_hand_m + np.einsum("nij,nj->ni", off_rotation, in_hand_m)
@@ -134,17 +134,17 @@ class Network:
         return gradient
 
 
-def train(demonstrations: Sequence[Demonstration], steps: int, seed: int) -> dict[str, Rows]:
+def train(demonstrations: Sequence[Demonstration], steps: int, seed: int, off_rad: float = OFF_RAD) -> dict[str, Rows]:
     """The weights of a network after `steps` batches; a function of the arguments, to the bit on one machine."""
     rng = np.random.default_rng(seed)
     examples = Examples.of(demonstrations)
-    network = Network(rng, *examples.batch(rng, 20_000))
+    network = Network(rng, *examples.batch(rng, 20_000, off_rad))
     means = {name: np.zeros_like(part) for name, part in network.weights.items()}
     squares = {name: np.zeros_like(part) for name, part in network.weights.items()}
     for step in range(1, steps + 1):
         rate = LEARNING_RATE * min(1.0, step / WARM_UP_STEPS) * (1 + math.cos(math.pi * step / steps)) / 2
         mean_scale, square_scale = 1 - MEAN_DECAY**step, 1 - SQUARE_DECAY**step
-        for name, slope in network.gradient(*examples.batch(rng, BATCH)).items():
+        for name, slope in network.gradient(*examples.batch(rng, BATCH, off_rad)).items():
             mean, square = means[name], squares[name]
             mean += (1 - MEAN_DECAY) * (slope - mean)
             square += (1 - SQUARE_DECAY) * (slope * slope - square)

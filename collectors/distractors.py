@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from collectors.geometry import Pose, quat_about_axis
+from collectors.geometry import Array, Pose, quat_about_axis
 from collectors.objects import PALETTE
 from collectors.randomization import MAX_DISTRACTORS
 from collectors.scene import GOAL_RGB, Distractor
@@ -22,6 +22,7 @@ EDGE_RANGE_M: Final = (0.02, 0.05)  # a hand that lifts 10 cm passes over them
 LEAST_COLOUR_DISTANCE: Final = 0.35  # from the object and the goal, in sRGB
 COLOUR_JITTER: Final = 0.04
 DENSITY_KG_M3: Final = 800.0  # of wood or plastic
+UNDER_FOREARM_M: Final = 0.01  # between the arm and a thing, upwards and sideways
 _TRIES: Final = 50  # for a spot; a crowded table gets fewer
 
 SLOT_SHAPES: Final = ("box", "cylinder", "box", "cylinder", "box")
@@ -39,11 +40,13 @@ def lay_out_distractors(
     variation: Variation,
     surface_z_m: float,
     keep_off_xy_m: Sequence[Sequence[float]],
+    forearm_balls: Array,
     colour: str,
     rgb: tuple[float, float, float],
 ) -> tuple[Distractor, ...]:
-    """Distractors standing on the table. keep_off_xy_m: pick, place and whatever else must stay free. colour, rgb: of
-    the object, which none of them has."""
+    """Distractors standing on the table. keep_off_xy_m: pick, place and whatever else must stay free. forearm_balls: x,
+    y, z and radius [m], shape (balls, 4), of what the arm is made of where it comes low. colour, rgb: of the object,
+    which none of them has."""
     rng = variation.generator("distractor_layout")
     colours = [
         value
@@ -60,7 +63,9 @@ def lay_out_distractors(
         yaw_rad = float(rng.uniform(0, 2 * math.pi))
         base = np.asarray(colours[int(rng.integers(len(colours)))])
         r, g, b = np.clip(base + rng.uniform(-COLOUR_JITTER, COLOUR_JITTER, 3), 0, 1).tolist()
-        spot = _free_spot(rng, taken, centres)
+        top_m = surface_z_m + z + UNDER_FOREARM_M
+        low = forearm_balls[forearm_balls[:, 2] - forearm_balls[:, 3] < top_m]
+        spot = _free_spot(rng, taken, centres, low, math.hypot(size_m[0], size_m[1]) / 2 + UNDER_FOREARM_M)
         if spot is None:
             continue
         centres.append(spot)
@@ -70,11 +75,17 @@ def lay_out_distractors(
 
 
 def _free_spot(
-    rng: np.random.Generator, keep_off: Sequence[Sequence[float]], others: Sequence[Sequence[float]]
+    rng: np.random.Generator,
+    keep_off: Sequence[Sequence[float]],
+    others: Sequence[Sequence[float]],
+    low_balls: Array,
+    reach_m: float,
 ) -> tuple[float, float] | None:
+    """low_balls: which the thing, that reaches so far from its centre, must not stand under."""
     for _ in range(_TRIES):
         spot = float(rng.uniform(*AREA_X_M)), float(rng.uniform(*AREA_Y_M))
         free = all(math.dist(spot, other) >= KEEP_OFF_M for other in keep_off)
+        free = free and all(math.dist(spot, ball[:2]) >= ball[3] + reach_m for ball in low_balls)
         if free and all(math.dist(spot, other) >= BETWEEN_M for other in others):
             return spot
     return None

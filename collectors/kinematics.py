@@ -48,7 +48,7 @@ _STRETCH_MARGIN_M: Final = 1e-6  # `least_tilt` stays this short of the stretche
 
 def hand_pose(arm_rad: ArrayLike) -> Pose:
     """Pose of panda_hand in the world for joint positions [rad], shape (7,)."""
-    rotation, position = _joint_frames(arm_rad)[-1]
+    rotation, position = joint_frames(arm_rad)[-1]
     hand_on_joint = _about_z(HAND_YAW_ON_FLANGE_RAD)
     return Pose(position + FLANGE_OFFSET_M * rotation[:, 2], quat_from_matrix(rotation @ hand_on_joint))
 
@@ -60,7 +60,7 @@ def fingertip_position(hand_to_world: Pose) -> Array:
 
 def hand_jacobian(arm_rad: ArrayLike) -> Array:
     """Velocity of panda_hand per joint velocity, shape (6, 7): linear [m/rad], then angular [rad/rad], in the world."""
-    frames = _joint_frames(arm_rad)
+    frames = joint_frames(arm_rad)
     last_rotation, last_position = frames[-1]
     hand = last_position + FLANGE_OFFSET_M * last_rotation[:, 2]
     axes = np.stack([rotation[:, 2] for rotation, _ in frames])
@@ -141,7 +141,7 @@ def wrist_yaw_along(axis_yaw_rad: float, period_rad: float, fingertip_m: ArrayLi
     return math.atan2(math.sin(from_plane_normal), math.cos(from_plane_normal) * math.cos(tilt_rad))
 
 
-def _joint_frames(arm_rad: ArrayLike) -> list[tuple[Array, Array]]:
+def joint_frames(arm_rad: ArrayLike) -> list[tuple[Array, Array]]:
     """Rotation, shape (3, 3), and origin [m], shape (3,), of each joint's frame in the world; z is the joint's axis."""
     arm = np.asarray(arm_rad, dtype=np.float64)
     if arm.shape != (NUM_ARM_JOINTS,):

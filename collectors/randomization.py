@@ -36,8 +36,9 @@ class Randomization:
     Lights: light_angle_rad (bound on the key light's direction), light_intensity (factor), light_kelvin (colour
     temperature; 6500 is white). Cameras: camera_position_m (bound per axis), camera_angle_rad (bound per axis),
     camera_fov (bound, as a fraction), camera_noise (standard deviation in levels of 255).
-    Robot: start_arm_rad (bound per joint of the start pose), gain (factor on the servos' stiffness and damping),
-    delay_ticks (control periods between a command and its effect), speed (factor on the speed of the motion).
+    Robot: start_arm_rad (bound per joint of the start pose), gain (factor on the servos' stiffness: their lag becomes
+    SERVO_LAG_S / gain), delay_ticks (control periods between a command and its effect), speed (factor on the speed of
+    the motion).
     observation_noise: factor on the standard deviations of OBSERVATION_NOISE; the true state is recorded beside it.
     """
 
@@ -133,7 +134,7 @@ def _read(name: str, value: object, problems: list[str]) -> Any:
 
 
 def _is_number(value: object, whole: bool) -> bool:
-    return type(value) is int or (not whole and type(value) is float and math.isfinite(value))
+    return (type(value) is int and abs(value) < 2**53) or (not whole and type(value) is float and math.isfinite(value))
 
 
 def _problems(values: Mapping[str, Any]) -> list[str]:

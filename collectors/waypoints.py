@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
-from collectors.franka import FINGER_OPEN_M
+from collectors.franka import FINGER_OPEN_M, SERVO_LAG_S
 from collectors.geometry import Array, Pose
 from collectors.kinematics import hand_pose
 from collectors.motion import LINEAR, Motion
@@ -16,6 +16,10 @@ from collectors.scene import Scene
 from collectors.simulator import Action
 
 Weld = Literal["attach", "detach"]
+
+# Where the arm is nearly stretched, a straight way of the hand is a long one of a joint. One that takes so many times
+# as long as the segment would otherwise is given up for the straight way of the joints.
+SLOWEST_STRAIGHT: Final = 2
 
 
 class UnreachableError(RuntimeError):
@@ -103,14 +107,24 @@ class Plan:
         """One segment per waypoint, from the scene's start with open fingers onwards.
 
         steps_per_segment: control periods of `period_s` each, at speed 1; a segment that this would make too fast gets
-        more.
+        more, and one that grasps or lets go at least as many as the fingers need after the robot's delay. At speeds
+        below 1 each takes that much longer.
         """
         segments = []
         start = Action(np.array(self.scene.arm_rad), FINGER_OPEN_M)
-        wanted = max(1, round(steps_per_segment / self.speed))
+        lag_s = SERVO_LAG_S / self.scene.plant.gain
         for waypoint in self.waypoints:
+            plain = motion.way(start, waypoint.action, straight=False)
             way = motion.way(start, waypoint.action, waypoint.straight)
-            steps = max(wanted, motion.least_steps(way, period_s))
+            least, least_plain = (motion.least_steps(which, period_s, lag_s) for which in (way, plain))
+            if least > SLOWEST_STRAIGHT * max(steps_per_segment, least_plain):
+                way, least = plain, least_plain
+            if self.speed < 1:
+                steps = round(max(steps_per_segment, least) / self.speed)
+            else:
+                steps = max(1, round(steps_per_segment / self.speed), least)
+            if waypoint.then is not None:
+                steps = max(steps, least + self.scene.plant.delay_ticks)
             segments.append(Segment(waypoint.phase, motion.actions(way, steps), waypoint.then))
             start = waypoint.action
         return tuple(segments)

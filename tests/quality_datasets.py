@@ -77,18 +77,19 @@ Damage = Callable[[list[Trajectory]], list[Trajectory]]
 
 
 class _ServoSimulator(FakeSimulator):
-    """Joints and fingers follow a held target exactly as a first-order lag does; the closed fingers stop on what is
-    between them, and the gain of the servos, as in the embedded simulator, changes no lag."""
+    """Joints and fingers follow a held target exactly as a first-order lag does, shorter where the servos are stiffer;
+    the closed fingers stop on what is between them."""
 
     def advance(self, tick: Tick) -> None:
         fingers_m = self._fingers
         super().advance(tick)
-        left = math.exp(-self.control_period_s / SERVO_LAG_S)
+        scene = self._scene
+        lag_s = SERVO_LAG_S / (scene.plant.gain if scene is not None else 1.0)
+        left = math.exp(-self.control_period_s / lag_s)
         before = self._before
         self._arm = self._target.arm_rad + left * (before - self._target.arm_rad)
-        self._speed = (self._target.arm_rad - self._arm) / SERVO_LAG_S
+        self._speed = (self._target.arm_rad - self._arm) / lag_s
         self._fingers = self._target.finger_m + left * (fingers_m - self._target.finger_m)
-        scene = self._scene
         if scene is not None and self._target.finger_m < scene.kind.size_m[0] / 2:
             self._fingers = max(self._fingers, scene.kind.size_m[0] / 2 - 1e-4)
         self._before = self._arm.copy()

@@ -10,6 +10,7 @@ import numpy as np
 
 from collectors.clearance import finger_clearance_m
 from collectors.distractors import lay_out_distractors
+from collectors.forearm import forearm_balls, forearm_clearance_m
 from collectors.franka import FINGER_CLOSED_M, FINGER_OPEN_M, HOME_RAD, NUM_ARM_JOINTS
 from collectors.geometry import Array, Pose, matrix_from_quat, quat_about_axis
 from collectors.kinematics import (
@@ -33,6 +34,7 @@ RELEASE_HEIGHT_M: Final = 0.002  # the object drops this far onto the table
 # The noise of a waypoint 10 cm above the object can lead a finger onto it: measured, 3 of 200 cubes were knocked, the
 # three with less than 0 mm here. The servos add a millimetre or two to the planned way.
 MIN_FINGER_CLEARANCE_M: Final = 0.005
+MIN_FOREARM_CLEARANCE_M: Final = 0.006  # over a table of nominal height it is 7.5 mm and more wherever the arm reaches
 MAX_RESAMPLES: Final = 100
 MAX_TILT_RAD: Final = math.radians(20)
 
@@ -135,6 +137,7 @@ class PickPlace:
         pick, place, poses, resampled = _draw_layout(rng, cell, yaw)
         noise = _draw_noise(rng, cell, 0.0 if kind.is_tall else self.waypoint_noise_rad, poses, pick, place)
         tips_xy_m = (float(cell.tips_m[0]), float(cell.tips_m[1]))
+        balls = np.concatenate([forearm_balls(arm) for arm in (poses.at_pick, poses.at_place)])
         scene = Scene(
             kind,
             _standing(cell, pick, yaw),
@@ -142,7 +145,7 @@ class PickPlace:
             place,
             arm_rad=variation.start_arm_rad,
             friction=variation.friction,
-            distractors=lay_out_distractors(variation, cell.surface_z_m, (pick, place, tips_xy_m), colour, rgb),
+            distractors=lay_out_distractors(variation, cell.surface_z_m, (pick, place, tips_xy_m), balls, colour, rgb),
             table=variation.table,
             light=variation.light,
             cameras=variation.cameras,
@@ -234,6 +237,8 @@ def _solve(cell: _Cell, yaw_rad: float, pick_xy_m: _XY, place_xy_m: _XY) -> _Pos
     at_place = solve_planar(place, wrist_yaw, tilt)
     above_place = solve_planar(place + lift, wrist_yaw, above_place_tilt)
     if at_pick is None or above_pick is None or at_place is None or above_place is None:
+        return None
+    if min(forearm_clearance_m(arm, cell.surface_z_m) for arm in (at_pick, at_place)) < MIN_FOREARM_CLEARANCE_M:
         return None
     if kind.is_tall:
         ways = ((above_pick, at_pick, pick_xy_m), (above_place, at_place, place_xy_m))

@@ -65,14 +65,15 @@ class Robot:
         self._arm.disable_gravity()
 
     def tune(self, gain: float) -> None:
-        """Let stiffness and damping of every drive be so many times the nominal ones."""
+        """Let the stiffness of every drive be so many times the nominal one, with the nominal damping."""
         if gain != self._gain:
             self._tune(gain)
 
     def _tune(self, gain: float) -> None:
-        stiffness = (self._dofs(ARM_STIFFNESS_NM_RAD, FINGER_STIFFNESS_N_M) * np.float32(gain)).astype(np.float32)
+        stiffness = self._dofs(ARM_STIFFNESS_NM_RAD, FINGER_STIFFNESS_N_M)
         self._arm.get_articulation_controller().set_gains(
-            kps=stiffness, kds=(stiffness * np.float32(SERVO_LAG_S)).astype(np.float32)
+            kps=(stiffness * np.float32(gain)).astype(np.float32),
+            kds=(stiffness * np.float32(SERVO_LAG_S)).astype(np.float32),
         )
         self._gain = gain
 

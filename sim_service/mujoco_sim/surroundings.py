@@ -18,6 +18,7 @@ from sim_service.mujoco_sim.bounding_boxes import refit_boxes
 from sim_service.mujoco_sim.panda_mjcf import ARM_JOINTS, FINGER_JOINTS
 from sim_service.mujoco_sim.scene_mjcf import TABLE_GEOM, TABLE_LEG_GEOMS, TABLE_TEXTURE, key_light_position
 
+_STIFFNESS: Final = 1  # in a position servo's biasprm: 0, -stiffness, -damping (MuJoCo's XML reference, "position")
 _WORLD: Final = 0  # the body that the table's shapes are part of
 
 
@@ -103,7 +104,7 @@ class Surroundings:
 
     def _set_plant(self, plant: Plant) -> None:
         self._model.actuator_gainprm[self._servos] = plant.gain * self._gains
-        self._model.actuator_biasprm[self._servos] = plant.gain * self._biases
+        self._model.actuator_biasprm[self._servos, _STIFFNESS] = plant.gain * self._biases[:, _STIFFNESS]
 
 
 def camera_quat(camera: Camera) -> Array:

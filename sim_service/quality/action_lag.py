@@ -47,7 +47,8 @@ class ActionLag:
         state, action = state[:, follows], action[:, follows]
         delay = episode.row.get("collection/delay_ticks")
         ours = roles.units_known and delay is not None
-        commanded = servo_response(action, state[0], int(delay or 0), episode.fps) if ours else action
+        lag_s = SERVO_LAG_S / float(episode.row.get("collection/gain") or 1)
+        commanded = servo_response(action, state[0], int(delay or 0), lag_s * episode.fps) if ours else action
         lag = fitted_lag(state, commanded, -_AHEAD, round(_BEHIND_S * episode.fps))
         if lag is None:
             self._reason = "episodes shorter than the lags that are tried, or without motion"
@@ -85,10 +86,10 @@ class ActionLag:
         )
 
 
-def servo_response(action: Array, start: Array, delay_ticks: int, fps: float) -> Array:
-    """Where joints of a first-order lag of SERVO_LAG_S are at every row, shape (frames, joints), if the action of a row
-    is held from that row to the next, `delay_ticks` rows late. start: [rad], at row 0, and the target till then."""
-    left = math.exp(-1 / (SERVO_LAG_S * fps))
+def servo_response(action: Array, start: Array, delay_ticks: int, lag_frames: float) -> Array:
+    """Where joints of a first-order lag are at every row, shape (frames, joints), if the action of a row is held from
+    that row to the next, `delay_ticks` rows late. start: [rad], at row 0, and the target till then."""
+    left = math.exp(-1 / lag_frames)
     response = np.empty_like(action)
     response[0] = start
     for row in range(1, len(action)):

@@ -14,7 +14,7 @@ from sim_service.quality.gate import EpisodeNumbers, Verdict
 # as this part of the median, since most episodes of a scripted expert have one length.
 MOST_Z: Final = 3.5
 _Z_SCALE: Final = 0.6745
-LEAST_DEVIATION: Final = 0.05
+LEAST_DEVIATION: Final = 0.08
 LEAST_EPISODES: Final = 3
 
 LEAST_DURATION_S: Final = 1.0  # of our own choice: nothing is picked up in less

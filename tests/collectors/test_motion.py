@@ -158,8 +158,9 @@ def test_least_steps_keep_the_speed_and_one_fewer_would_not(interpolation: Inter
 
 @every_motion
 def test_commands_of_a_drawn_plan_respect_every_speed_limit(motion: Motion) -> None:
-    allowed = MAX_SPEED_FRACTION / peak_factor(PERIOD_S) * LIMITS_RAD_S
     for plan in drawn_plans(6):
+        lag_s = SERVO_LAG_S / plan.scene.plant.gain
+        allowed = MAX_SPEED_FRACTION / peak_factor(PERIOD_S, lag_s) * LIMITS_RAD_S
         actions = [action for segment in plan.segments(5, PERIOD_S, motion) for action in segment.actions]
         arms = np.array([plan.scene.arm_rad, *(action.arm_rad for action in actions)])
         fingers = np.array([FINGER_OPEN_M, *(action.finger_m for action in actions)])

@@ -85,3 +85,41 @@ def test_what_is_wrong_with_a_mapping_is_told() -> None:
         read_randomization('{"gain": 7}')
     with pytest.raises(RandomizationError, match="cannot read the mapping"):
         read_randomization('{"gain": [7')
+
+
+@pytest.mark.parametrize("text", ['{"start_arm_rad": 5e-05}', "start_arm_rad: 5.0e-5", "start_arm_rad: 0.00005"])
+def test_numbers_of_json_are_numbers(text: str, tmp_path: Path) -> None:
+    assert read_randomization(written(tmp_path, text)) == Randomization(start_arm_rad=5e-5)
+    assert read_randomization(randomization_word(Randomization(start_arm_rad=5e-5))) == Randomization(
+        start_arm_rad=5e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{gain: [0.8, 1.2], gain: 1}", "found gain more than once"),
+        ("{gain: &a [0.8, 1.2], speed: *a}", "found the alias 'a'; write it out"),
+        ("{gain: 1" + 400 * "0" + "}", "gain must be a number"),
+        ("{gain: 2001-13-45}", "cannot read the mapping"),
+        ("{gain: " + 5000 * "1" + "}", "cannot read the mapping"),
+        ("{gain: " + 3000 * "[" + "}", "cannot read the mapping"),
+        (300 * "x", "cannot read|is neither a file"),
+        ("~nosuchuser/x.yaml", "cannot read|is neither a file"),
+    ],
+    ids=["twice", "alias", "huge", "date", "digits", "deep", "long", "home"],
+)
+def test_whatever_is_given_is_refused_in_words(text: str, message: str) -> None:
+    with pytest.raises(RandomizationError, match=message):
+        read_randomization(text)
+
+
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(RandomizationError, match="has 70001 bytes, a randomization has 65536 at most"):
+        read_randomization(written(tmp_path, "#" + 70_000 * "x"))
+
+
+def test_an_error_names_the_file_once(tmp_path: Path) -> None:
+    with pytest.raises(RandomizationError) as error:
+        read_randomization(written(tmp_path, "gain: 7"))
+    assert str(error.value).count("ranges.yaml") == 1
