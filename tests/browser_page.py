@@ -137,8 +137,10 @@ class Page:
     # What is done
 
     def click(self, name: str, within: str = "") -> None:
-        """within: selects the element in that part that is pressed, where it is not the part itself."""
+        """As soon as it is there to be seen. within: selects the element in that part that is pressed, where it is not
+        the part itself."""
         element = self.driver.find_element(By.CSS_SELECTOR, f"{_selector(name)} {within}")
+        self.until(element.is_displayed, f"{name} that can be pressed")
         self.run("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
 
