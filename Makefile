@@ -23,7 +23,7 @@ test: $(VENV)/.installed-dev ## set up, run all tests but the long ones, a file 
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 test-long: $(VENV)/.installed-dev ## the tests that take minutes
-	$(BIN)/python -m pytest -m "long and not kubectl"
+	$(BIN)/python -m pytest -m "long and not kubectl" -n auto --maxprocesses 8 --dist loadfile
 
 test-browser: $(VENV)/.installed-browser ## set up, with Chromium; the web page in a real browser
 	$(BIN)/python -m pytest -m browser
